@@ -1,0 +1,3 @@
+package source
+
+const codeHostOnly = "W0801"

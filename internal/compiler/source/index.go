@@ -1,0 +1,161 @@
+package source
+
+import (
+	"go/ast"
+	"go/token"
+	"strings"
+)
+
+// decl is one declaration that pruning keeps or drops as a whole: a function, a
+// method, a type, a variable, or a group of constants.
+type decl struct {
+	names []string // what it declares
+	recv  string   // a method's receiver type
+	uses  []string // every identifier it mentions
+	fn    *ast.FuncDecl
+	gen   *ast.GenDecl
+	spec  ast.Spec // nil for a group of constants, which iota keeps together
+}
+
+// keys returns the names that can make the declaration matter.
+func (d *decl) keys() []string {
+	if d.recv != "" {
+		return append(d.names, d.recv)
+	}
+	return d.names
+}
+
+// indexDecls lists the declarations of a file.
+func indexDecls(f *file) []*decl {
+	var list []*decl
+	for _, node := range f.ast.Decls {
+		switch node := node.(type) {
+		case *ast.FuncDecl:
+			list = append(list, indexFunc(node))
+		case *ast.GenDecl:
+			list = append(list, indexGen(node)...)
+		}
+	}
+	return list
+}
+
+func indexFunc(fn *ast.FuncDecl) *decl {
+	d := &decl{names: []string{fn.Name.Name}, fn: fn}
+	u := newUses(fn.Doc)
+	if fn.Recv != nil && len(fn.Recv.List) > 0 {
+		d.recv = receiverName(fn.Recv.List[0].Type)
+		u.add(fn.Recv)
+	}
+	u.add(fn.Type)
+	if fn.Body != nil && !hasLowering(fn.Doc) {
+		u.add(fn.Body)
+	}
+	d.uses = u.list
+	return d
+}
+
+// receiverName returns the T of (t *T[P]).
+func receiverName(e ast.Expr) string {
+	for {
+		switch x := e.(type) {
+		case *ast.Ident:
+			return x.Name
+		case *ast.StarExpr:
+			e = x.X
+		case *ast.ParenExpr:
+			e = x.X
+		case *ast.IndexExpr:
+			e = x.X
+		case *ast.IndexListExpr:
+			e = x.X
+		default:
+			return ""
+		}
+	}
+}
+
+func indexGen(gen *ast.GenDecl) []*decl {
+	switch gen.Tok {
+	case token.IMPORT:
+		return nil
+	case token.CONST:
+		d := &decl{gen: gen}
+		for _, s := range gen.Specs {
+			d.names = append(d.names, identNames(s.(*ast.ValueSpec).Names)...)
+		}
+		u := newUses(gen.Doc)
+		u.add(gen)
+		d.uses = u.list
+		return []*decl{d}
+	}
+	var list []*decl
+	for _, s := range gen.Specs {
+		list = append(list, indexSpec(gen, s))
+	}
+	return list
+}
+
+func indexSpec(gen *ast.GenDecl, s ast.Spec) *decl {
+	d := &decl{gen: gen, spec: s}
+	switch s := s.(type) {
+	case *ast.TypeSpec:
+		d.names = []string{s.Name.Name}
+	case *ast.ValueSpec:
+		d.names = identNames(s.Names)
+	}
+	u := newUses(gen.Doc)
+	u.add(s)
+	d.uses = u.list
+	return d
+}
+
+func identNames(ids []*ast.Ident) []string {
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = id.Name
+	}
+	return names
+}
+
+// uses gathers identifiers, each once.
+type uses struct {
+	seen map[string]bool
+	list []string
+}
+
+// newUses starts with the words of the directives in doc: they may name types
+// and constants.
+func newUses(doc *ast.CommentGroup) *uses {
+	u := &uses{seen: make(map[string]bool)}
+	if doc == nil {
+		return u
+	}
+	for _, c := range doc.List {
+		if text, ok := strings.CutPrefix(c.Text, directivePrefix); ok {
+			for _, word := range strings.FieldsFunc(text, notIdent) {
+				u.name(word)
+			}
+		}
+	}
+	return u
+}
+
+func notIdent(r rune) bool {
+	return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r < 0x80
+}
+
+func (u *uses) name(name string) {
+	if !u.seen[name] {
+		u.seen[name] = true
+		u.list = append(u.list, name)
+	}
+}
+
+func (u *uses) add(n ast.Node) {
+	ast.Inspect(n, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok {
+			u.name(id.Name)
+		}
+		return true
+	})
+}
