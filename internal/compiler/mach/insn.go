@@ -100,6 +100,7 @@ const (
 
 	ModeIMM    Opcode = 0x00
 	ModeMEM    Opcode = 0x60
+	ModeMEMSX  Opcode = 0x80 // sign-extending load, ISA v4
 	ModeATOMIC Opcode = 0xc0
 )
 
@@ -150,6 +151,8 @@ type Block struct {
 	Depth int
 	// Cold blocks (faults) are laid out last.
 	Cold bool
+	// Index is the position in Func.Blocks as of the last Func.Number.
+	Index int
 }
 
 // Func is one function.
@@ -179,6 +182,13 @@ func (f *Func) NewReg() Reg {
 	return r
 }
 
+// Number sets every block's Index.
+func (f *Func) Number() {
+	for n, b := range f.Blocks {
+		b.Index = n
+	}
+}
+
 // IsCondJump reports whether i is a conditional jump.
 func (i *Insn) IsCondJump() bool {
 	c := i.Op.Class()
@@ -189,9 +199,39 @@ func (i *Insn) IsCondJump() bool {
 	return op != Ja && op != Call && op != Exit
 }
 
+// IsJump reports whether i is a jump, conditional or not, that has a target.
+func (i *Insn) IsJump() bool { return i.Op == JA || i.IsCondJump() }
+
 // IsMove reports whether i copies a whole register to another.
 func (i *Insn) IsMove() bool {
 	return i.Op == Opcode(ClassALU64)|Mov|SrcReg && i.Off == 0
+}
+
+// IsPure reports whether all that i does is write a register (Dst), so that it
+// can go when nobody reads that.
+func (i *Insn) IsPure() bool {
+	switch i.Op.Class() {
+	case ClassALU, ClassALU64, ClassLDX:
+		return true // LEA among them
+	}
+	return i.Op == LDIMM64
+}
+
+// HasDst reports whether Dst is an operand of i, read or written.
+func (i *Insn) HasDst() bool { return i.Op != CALL && i.Op != EXIT && i.Op != JA }
+
+// HasSrc reports whether Src is an operand of i, read or written.
+func (i *Insn) HasSrc() bool {
+	switch i.Op.Class() {
+	case ClassALU, ClassALU64:
+		op := i.Op & 0xf0
+		return i.Op != LEA && i.Op&SrcReg != 0 && op != End && op != Neg
+	case ClassLDX, ClassSTX:
+		return true
+	case ClassJMP, ClassJMP32:
+		return i.IsCondJump() && i.Op&SrcReg != 0
+	}
+	return false
 }
 
 // Slots returns how many 8-byte instruction slots i takes.
