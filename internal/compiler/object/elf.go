@@ -84,10 +84,7 @@ func (f *elfFile) sectionSymbol(sec *elfSection) *elfSymbol {
 
 // bytes lays out and encodes the file: header, section contents in order,
 // section headers.
-func (f *elfFile) bytes() ([]byte, error) {
-	if err := f.checkNames(); err != nil {
-		return nil, err
-	}
+func (f *elfFile) bytes() []byte {
 	for i, s := range f.sections {
 		s.index = i + 1
 	}
@@ -107,11 +104,11 @@ func (f *elfFile) bytes() ([]byte, error) {
 		out = mustAppend(out, &headers[i])
 	}
 	copy(out, mustAppend(nil, f.fileHeader(shoff, len(headers))))
-	return out, nil
+	return out
 }
 
-// checkNames refuses two global symbols of the same name.
-func (f *elfFile) checkNames() error {
+// check refuses two global symbols of the same name.
+func (f *elfFile) check() error {
 	seen := make(map[string]bool)
 	for _, s := range f.symbols {
 		if s.bind != elf.STB_GLOBAL {

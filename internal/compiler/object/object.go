@@ -34,18 +34,11 @@ type Options struct {
 // An error means that the program asks for what objects cannot express: a call
 // of a program, data sections of gigabytes, two symbols of one name.
 func Write(m *ir.Module, code []*mach.Code, opts Options) ([]byte, error) {
-	w := &writer{
-		types: newConverter(m.Name, m.Sizes, opts.BTFName),
-		lines: lineSource{fset: m.Fset, dir: opts.Dir, text: opts.Lines},
-		funcs: make(map[*ir.Func]*placedFunc),
-		maps:  make(map[*ir.Map]*elfSymbol),
-		vars:  make(map[*ir.Global]*placedVar),
-	}
-	obj, err := w.write(m, code)
-	if err != nil {
+	w := newWriter(m, opts)
+	if err := w.build(m, code); err != nil {
 		return nil, fmt.Errorf("write object: %w", err)
 	}
-	return obj, nil
+	return w.file.bytes(), nil
 }
 
 // CollectionSpec parses an object for loading with cilium/ebpf.
@@ -73,24 +66,35 @@ type writer struct {
 	vars  map[*ir.Global]*placedVar
 }
 
-func (w *writer) write(m *ir.Module, code []*mach.Code) ([]byte, error) {
+func newWriter(m *ir.Module, opts Options) *writer {
+	return &writer{
+		types: newConverter(m.Name, m.Sizes, opts.BTFName),
+		lines: lineSource{fset: m.Fset, dir: opts.Dir, text: opts.Lines},
+		funcs: make(map[*ir.Func]*placedFunc),
+		maps:  make(map[*ir.Map]*elfSymbol),
+		vars:  make(map[*ir.Global]*placedVar),
+	}
+}
+
+// build fills w.file.
+func (w *writer) build(m *ir.Module, code []*mach.Code) error {
 	w.placeCode(code)
 	w.addLicense(m.License)
 	w.placeMaps(m.Maps)
 	if err := w.placeData(m.Globals); err != nil {
-		return nil, err
+		return err
 	}
 	w.describeData()
 	if err := w.encodeCode(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := w.addBTF(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := w.addFaults(m.Faults); err != nil {
-		return nil, err
+		return err
 	}
-	return w.file.bytes()
+	return w.file.check()
 }
 
 func (w *writer) addLicense(license string) {
