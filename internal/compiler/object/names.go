@@ -45,6 +45,9 @@ func cIdent(s string) string {
 		}
 	}
 	name := b.String()
+	if name == "" {
+		return "_"
+	}
 	if cKeywords[name] {
 		name += "_"
 	}
