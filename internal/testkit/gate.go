@@ -129,9 +129,10 @@ func olderThan(v version) bool {
 	return r[0] < v[0] || r[0] == v[0] && r[1] < v[1]
 }
 
-// requires is how ebpf's error for a missing feature states the version; the
-// error's type is internal to that module.
-var requires = regexp.MustCompile(`requires >= v?(\d+\.\d+)`)
+// requires is how the errors for a missing feature state the version. Text, not
+// types: that of cilium/ebpf is internal to its module, and load's own tests use
+// this package.
+var requires = regexp.MustCompile(`(?:requires >= v?|Linux )(\d+\.\d+)`)
 
 func requiredVersion(err error) version {
 	m := requires.FindStringSubmatch(err.Error())

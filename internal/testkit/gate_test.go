@@ -59,6 +59,7 @@ func TestNeed(t *testing.T) {
 		{"unknown version", fmt.Errorf("attach: %w", ebpf.ErrNotSupported), nil, "skip", "fatal"},
 		{"old feature", old, nil, "skip", "fatal"},
 		{"future feature", fmt.Errorf("f %w (requires >= v99.1)", ebpf.ErrNotSupported), nil, "skip", "skip"},
+		{"future feature of load", fmt.Errorf("no x (Linux 99.1 has): %w", ebpf.ErrNotSupported), nil, "skip", "skip"},
 		{"explained", old, []Absence{present, absent}, "skip", "skip"},
 		{"not explained", old, []Absence{present}, "skip", "fatal"},
 	} {
