@@ -1,30 +1,39 @@
 package source
 
 import (
+	"fmt"
 	"go/ast"
 	"go/types"
 
 	"golang.org/x/tools/go/ssa"
-
-	"github.com/waggle-bpf/waggle/internal/compiler/diag"
 )
 
-// findRoots returns the functions that everything else hangs from.
+// findRoots returns the functions that everything else hangs from: the programs
+// and those asked for by name.
 func (l *loader) findRoots(pkg *Package) []*types.Func {
 	var roots []*types.Func
 	for _, f := range l.main.syntax {
 		for _, d := range f.Decls {
-			if fn, ok := d.(*ast.FuncDecl); ok && hasDirective(fn.Doc) {
-				if obj, ok := l.info.Defs[fn.Name].(*types.Func); ok {
-					roots = append(roots, obj)
-				}
+			decl, ok := d.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			fn, ok := l.info.Defs[decl.Name].(*types.Func)
+			if !ok {
+				continue
+			}
+			if isProgram(decl.Doc) {
+				roots = append(roots, fn)
+				l.addProgram(pkg, decl, fn)
+			} else if d, ok := find(directives(decl.Doc), "fault"); ok {
+				l.errorf(d.pos, codeMisplaced, "put it on the program that calls it", "//bpf:fault on %s, which is no program", fn.Name())
 			}
 		}
 	}
 	for _, name := range l.cfg.Roots {
 		fn, ok := l.main.types.Scope().Lookup(name).(*types.Func)
 		if !ok {
-			l.diags = append(l.diags, l.noSuchFunction(name))
+			l.refuse(l.main.files[0].ast.Name.Pos(), codeNoFunction, "package %s has no function %s", l.main.name, name)
 			continue
 		}
 		l.roots = append(l.roots, fn)
@@ -33,30 +42,85 @@ func (l *loader) findRoots(pkg *Package) []*types.Func {
 	return roots
 }
 
+func (l *loader) addProgram(pkg *Package, decl *ast.FuncDecl, fn *types.Func) {
+	p := l.readProgram(decl, fn)
+	if p == nil {
+		return
+	}
+	pkg.Programs = append(pkg.Programs, p)
+	l.onceBuilt = append(l.onceBuilt, func() { p.Func = l.prog.FuncValue(fn) })
+}
+
+// readAttributes gathers the directives of everything reached that aren't about
+// programs and variables.
+func (l *loader) readAttributes(pkg *Package) error {
+	pkg.Lowerings = make(map[*types.Func]*Lowering)
+	pkg.NoInline = make(map[*types.Func]bool)
+	pkg.PacketTypes = make(map[*types.TypeName]bool)
+	pkg.BTFNames = make(map[*types.TypeName]string)
+	for obj := range l.reached.done {
+		s := l.reached.where[obj]
+		switch obj := obj.(type) {
+		case *types.Func:
+			if err := l.readFuncAttributes(pkg, s, obj); err != nil {
+				return fmt.Errorf("%s: %w", l.fset.Position(s.node.Pos()), err)
+			}
+		case *types.TypeName:
+			list := directives(s.gen.Doc, s.node.(*ast.TypeSpec).Doc)
+			if _, ok := find(list, "packet"); ok {
+				pkg.PacketTypes[obj] = true
+			}
+			if d, ok := find(list, "btf"); ok {
+				pkg.BTFNames[obj] = d.args
+			}
+		}
+	}
+	return nil
+}
+
+func (l *loader) readFuncAttributes(pkg *Package, s site, fn *types.Func) error {
+	for _, d := range directives(s.node.(*ast.FuncDecl).Doc) {
+		switch d.word {
+		case "noinline":
+			pkg.NoInline[fn] = true
+		case "helper", "intrinsic":
+			if !s.unit.library {
+				l.refuse(d.pos, codeLibraryDirective, "directive //bpf:%s outside waggle's own library", d.word)
+				continue
+			}
+			low, err := parseLowering(d, fn)
+			if err != nil {
+				return err
+			}
+			pkg.Lowerings[fn] = low
+		}
+	}
+	return nil
+}
+
 // build makes go/ssa of what is left.
 func (l *loader) build(pkg *Package) error {
 	mode := ssa.InstantiateGenerics | ssa.BareInits
 	if l.cfg.Check {
 		mode |= ssa.SanityCheckFunctions
 	}
-	prog := ssa.NewProgram(l.fset, mode)
+	l.prog = ssa.NewProgram(l.fset, mode)
 	for _, u := range l.checked {
-		p := prog.CreatePackage(u.types, u.syntax, l.info, true)
-		if u == l.main {
-			pkg.SSA = p
+		l.prog.CreatePackage(u.types, u.syntax, l.info, true)
+	}
+	l.prog.Build()
+	pkg.SSA = l.prog.Package(l.main.types)
+	pkg.Files = l.main.syntax
+	for _, u := range l.checked {
+		if u != l.main {
+			pkg.Imports = append(pkg.Imports, &Import{Types: u.types, Files: u.syntax, Library: u.library})
 		}
 	}
-	prog.Build()
 	for _, fn := range l.roots {
-		pkg.Roots = append(pkg.Roots, prog.FuncValue(fn))
+		pkg.Roots = append(pkg.Roots, l.prog.FuncValue(fn))
 	}
-	pkg.Files = l.main.syntax
+	for _, fill := range l.onceBuilt {
+		fill()
+	}
 	return nil
-}
-
-func (l *loader) noSuchFunction(name string) *diag.Diagnostic {
-	return &diag.Diagnostic{
-		Pos:     l.fset.Position(l.main.files[0].ast.Name.Pos()),
-		Message: "package " + l.main.name + " has no function " + name,
-	}
 }

@@ -55,7 +55,11 @@ func (l *loader) checkUnit(u *unit) {
 		GoVersion: u.goVersion,
 		Importer:  importer{l},
 		Sizes:     l.sizes,
-		Error:     func(err error) { l.typeErrs = append(l.typeErrs, typeError{u, err.(types.Error)}) },
+		Error: func(err error) {
+			if e := (typeError{u, err.(types.Error)}); !e.isMissingBody() {
+				l.typeErrs = append(l.typeErrs, e)
+			}
+		},
 	}
 	files := make([]*ast.File, len(u.files))
 	for i, f := range u.files {
@@ -71,6 +75,12 @@ func (l *loader) checkUnit(u *unit) {
 type typeError struct {
 	unit *unit
 	err  types.Error
+}
+
+// isMissingBody reports whether a complaint is about a generic library function
+// that a directive has taken the body of.
+func (e typeError) isMissingBody() bool {
+	return e.unit.library && e.err.Msg == "generic function is missing function body"
 }
 
 // importer hands out checked packages, and empty ones for what kernel code can't

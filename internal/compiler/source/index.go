@@ -9,6 +9,7 @@ import (
 // decl is one declaration that pruning keeps or drops as a whole: a function, a
 // method, a type, a variable, or a group of constants.
 type decl struct {
+	file  *file
 	names []string // what it declares
 	recv  string   // a method's receiver type
 	uses  []string // every identifier it mentions
@@ -35,6 +36,9 @@ func indexDecls(f *file) []*decl {
 		case *ast.GenDecl:
 			list = append(list, indexGen(node)...)
 		}
+	}
+	for _, d := range list {
+		d.file = f
 	}
 	return list
 }

@@ -5,6 +5,8 @@ import (
 	"go/token"
 	"go/types"
 
+	"golang.org/x/tools/go/ssa"
+
 	"github.com/waggle-bpf/waggle/internal/compiler/diag"
 )
 
@@ -47,10 +49,13 @@ type loader struct {
 	info     *types.Info
 	sizes    types.Sizes
 	typeErrs []typeError
-	checked  []*unit // dependencies first, main last
-	roots    []*types.Func
+	checked  []*unit       // dependencies first, main last
+	roots    []*types.Func // asked for by name
 	reached  *reach
-	diags    diag.List
+	prog     *ssa.Program
+	// onceBuilt fills in what only go/ssa knows.
+	onceBuilt []func()
+	diags     diag.List
 }
 
 func load(cfg Config, lib *library) (*Package, error) {

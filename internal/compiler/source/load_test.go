@@ -5,7 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"golang.org/x/tools/go/ssa"
 	"golang.org/x/tools/txtar"
 )
 
@@ -58,4 +60,60 @@ func host() { var s fmt.Stringer = &T{}; fmt.Println(s.String()) }
 		b.WriteString(m + "\n")
 	}
 	t.Log(b.String())
+}
+
+func TestLoadXDP(t *testing.T) {
+	start := time.Now()
+	pkg, err := loadArchive(t, `
+-- go.mod --
+module example.com/m
+go 1.26
+-- m.go --
+package m
+
+import (
+	"github.com/waggle-bpf/waggle/bpf"
+	"github.com/waggle-bpf/waggle/bpf/packet"
+	"github.com/waggle-bpf/waggle/bpf/xdp"
+)
+
+// Requests counts HTTP requests by client address.
+var Requests = bpf.LRUHash[packet.Addr, uint64]{MaxEntries: 4096}
+
+//bpf:xdp
+func Count(ctx *xdp.Context) xdp.Action {
+	p := packet.Parse(ctx.Data())
+	if !p.IsTCP() || !p.Payload.HasPrefix("GET ") {
+		return xdp.Pass
+	}
+	if n := Requests.Lookup(p.Src()); n != nil {
+		bpf.AtomicAdd(n, 1)
+	} else {
+		Requests.Update(p.Src(), 1, bpf.NoExist)
+	}
+	return xdp.Pass
+}
+`)
+	t.Log(time.Since(start))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%+v %+v", pkg.Programs[0], pkg.Maps[0])
+	for fn, l := range pkg.Lowerings {
+		t.Logf("%v %+v", fn, l)
+	}
+	var b strings.Builder
+	pkg.Programs[0].Func.WriteTo(&b)
+	t.Log(b.String())
+	for _, b := range pkg.Programs[0].Func.Blocks {
+		for _, in := range b.Instrs {
+			if c, ok := in.(*ssa.Call); ok {
+				fn := c.Call.StaticCallee()
+				t.Log(fn, len(fn.Blocks), fn.Origin(), fn.Object())
+			}
+		}
+	}
+	for _, p := range pkg.Imports {
+		t.Log(p.Types.Path())
+	}
 }

@@ -3,7 +3,6 @@ package source
 import (
 	"errors"
 	"fmt"
-	"go/ast"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -41,7 +40,7 @@ func (l *loader) closeNames(*Package) error {
 	l.mention(l.cfg.Roots...)
 	for _, f := range l.main.files {
 		for _, d := range f.decls {
-			if d.fn != nil && hasDirective(d.fn.Doc) {
+			if d.fn != nil && isProgram(d.fn.Doc) {
 				l.keep(l.main, d)
 			}
 		}
@@ -59,23 +58,11 @@ func (l *loader) closeNames(*Package) error {
 	return nil
 }
 
-func hasDirective(doc *ast.CommentGroup) bool {
-	if doc == nil {
-		return false
-	}
-	for _, c := range doc.List {
-		if strings.HasPrefix(c.Text, directivePrefix) {
-			return true
-		}
-	}
-	return false
-}
-
 func (l *loader) drain() {
 	for c := &l.names; len(c.queue) > 0; {
 		q := c.queue[len(c.queue)-1]
 		c.queue = c.queue[:len(c.queue)-1]
-		for _, imp := range q.unit.fileOf(q.decl).imports {
+		for _, imp := range q.decl.file.imports {
 			if imp.mayBeUsedBy(q.decl) {
 				l.load(q.unit, imp.path)
 			}
@@ -111,23 +98,6 @@ func (l *loader) keep(u *unit, d *decl) {
 		l.names.kept[d] = true
 		l.names.queue = append(l.names.queue, queued{u, d})
 	}
-}
-
-func (u *unit) fileOf(d *decl) *file {
-	pos := d.node().Pos()
-	for _, f := range u.files {
-		if f.ast.FileStart <= pos && pos <= f.ast.FileEnd {
-			return f
-		}
-	}
-	panic("BUG: a declaration without a file")
-}
-
-func (d *decl) node() ast.Node {
-	if d.fn != nil {
-		return d.fn
-	}
-	return d.gen
 }
 
 // errHostOnly is why a standard package stays empty.

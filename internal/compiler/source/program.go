@@ -18,8 +18,14 @@ type Package struct {
 	License string
 	Fset    *token.FileSet
 	Types   *types.Package
-	Info    *types.Info // of the kernel package itself
-	Files   []*ast.File // of the kernel package itself
+	// Info holds what the type checker found out about the kernel package and
+	// everything it imports.
+	Info *types.Info
+	// Files is the kernel package's syntax without the functions and variables
+	// that no program reaches.
+	Files []*ast.File
+	// Imports are the packages it uses, dependencies first, pruned likewise.
+	Imports []*Import
 	SSA     *ssa.Package
 	Sizes   types.Sizes
 
@@ -27,7 +33,7 @@ type Package struct {
 	// Roots are functions asked for by name (Config.Roots).
 	Roots   []*ssa.Function
 	Maps    []*Map    // reached from the programs, library maps included
-	Globals []*Global // likewise
+	Globals []*Global // likewise; those of size 0 are left out
 
 	// Lowerings tells what to emit in place of a library function's body,
 	// by the generic origin of the function.
@@ -41,6 +47,15 @@ type Package struct {
 
 	// Lines gives the text of a source line, for line info; "" if unknown.
 	Lines func(file string, line int) string
+}
+
+// Import is a package that the kernel package uses, directly or not.
+type Import struct {
+	Types *types.Package
+	Files []*ast.File
+	// Library packages are waggle's own: bpf/... and the twins of the standard
+	// packages.
+	Library bool
 }
 
 // Program is a function with a //bpf:<kind> directive.
@@ -108,4 +123,20 @@ type Arg struct {
 	// Type names the type parameter or type of a sizeof that is no parameter.
 	Type string
 	Int  int64
+}
+
+// LoweringOf returns what stands in for the body of a library function; nil if
+// fn is an ordinary function.
+func (p *Package) LoweringOf(fn *ssa.Function) *Lowering {
+	obj, ok := fn.Object().(*types.Func)
+	if !ok {
+		return nil
+	}
+	return p.Lowerings[obj.Origin()]
+}
+
+// IsPacket reports whether t is a type marked //bpf:packet.
+func (p *Package) IsPacket(t types.Type) bool {
+	named, ok := types.Unalias(t).(*types.Named)
+	return ok && p.PacketTypes[named.Obj()]
 }

@@ -24,20 +24,28 @@ type reach struct {
 // site is where an object is declared.
 type site struct {
 	unit *unit
-	node ast.Node // *ast.FuncDecl, *ast.ValueSpec, *ast.TypeSpec
+	node ast.Node     // *ast.FuncDecl, *ast.ValueSpec, *ast.TypeSpec
+	gen  *ast.GenDecl // around the spec
 }
 
 // prune finds what the programs and roots reach, drops the rest, and with it
 // the complaints about the rest.
 func (l *loader) prune(pkg *Package) error {
+	l.checkComments(pkg)
 	r := l.newReach()
-	roots := l.findRoots(pkg)
-	for _, fn := range roots {
+	for _, fn := range l.findRoots(pkg) {
 		r.visit(fn)
 	}
 	r.drain()
 	l.reached = r
 	l.reportTypeErrors()
+	if len(l.diags) > 0 {
+		return l.diags.Err()
+	}
+	l.readVars(pkg)
+	if err := l.readAttributes(pkg); err != nil {
+		return err
+	}
 	for _, u := range l.checked {
 		for i, f := range u.syntax {
 			u.syntax[i] = r.pruneFile(f)
@@ -71,7 +79,7 @@ func (r *reach) index(u *unit, d ast.Decl) {
 		if !ok {
 			return // broken, and reported
 		}
-		r.where[obj] = site{u, d}
+		r.where[obj] = site{unit: u, node: d}
 		if d.Recv != nil {
 			r.methods[obj.Name()] = append(r.methods[obj.Name()], obj)
 		}
@@ -79,7 +87,7 @@ func (r *reach) index(u *unit, d ast.Decl) {
 		for _, s := range d.Specs {
 			for _, id := range specNames(s) {
 				if obj := r.l.info.Defs[id]; obj != nil {
-					r.where[obj] = site{u, s}
+					r.where[obj] = site{u, s, d}
 				}
 			}
 		}
@@ -174,11 +182,10 @@ func (r *reach) checkImport(id *ast.Ident, name *types.PkgName) {
 	}
 	err := r.l.fakes[path]
 	if err == nil || err == errHostOnly {
-		r.l.errorf(id.Pos(), codeHostOnly, "move what uses it out of the functions that programs reach",
-			"package %s can't be used in kernel code", path)
+		r.l.refuse(id.Pos(), codeHostOnly, "package %s can't be used in kernel code", path)
 		return
 	}
-	r.l.errorf(id.Pos(), codeHostOnly, "", "package %s can't be loaded: %v", path, err)
+	r.l.refuse(id.Pos(), codeNotFound, "package %s can't be loaded: %v", path, err)
 }
 
 // pruneFile returns a copy of f without the functions and variables that
