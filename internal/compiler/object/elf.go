@@ -107,17 +107,16 @@ func (f *elfFile) bytes() []byte {
 	return out
 }
 
-// check refuses two global symbols of the same name.
+// check refuses two global symbols of one name, and two functions of one name,
+// which loaders know by name even if they are local.
 func (f *elfFile) check() error {
-	seen := make(map[string]bool)
+	globals, funcs := make(map[string]bool), make(map[string]bool)
 	for _, s := range f.symbols {
-		if s.bind != elf.STB_GLOBAL {
-			continue
-		}
-		if seen[s.name] {
+		if s.bind == elf.STB_GLOBAL && globals[s.name] || s.typ == elf.STT_FUNC && funcs[s.name] {
 			return fmt.Errorf("two symbols named %q", s.name)
 		}
-		seen[s.name] = true
+		globals[s.name] = globals[s.name] || s.bind == elf.STB_GLOBAL
+		funcs[s.name] = funcs[s.name] || s.typ == elf.STT_FUNC
 	}
 	return nil
 }

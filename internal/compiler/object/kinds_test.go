@@ -16,14 +16,11 @@ var kindTargets = map[string]string{"tracepoint": "sock/inet_sock_set_state", "r
 // newerLibbpf lists the kinds that libbpf 1.1 doesn't know.
 var newerLibbpf = map[string]bool{"tcx/ingress": true, "tcx/egress": true, "sk_skb/verdict": true}
 
-// kindObject is an object with one program of kind k.
+// kindObject is an object with one program of kind k, which returns what it
+// would return on a fault.
 func kindObject(t *testing.T, k *abi.ProgramKind) []byte {
 	f := newFixture(t, demoSrc)
-	verdict := k.Fault
-	if verdict < 0 && k.Type != 3 { // only tc and syscall programs may return anything
-		verdict = 0
-	}
-	f.prog(k.Name, kindTargets[k.Name], "Count", pos(f.at("return int32(n)"), movImm(0, verdict), exit)...)
+	f.prog(k.Name, kindTargets[k.Name], "Count", pos(f.at("return int32(n)"), movImm(0, k.Fault), exit)...)
 	return f.write()
 }
 

@@ -182,7 +182,7 @@ func TestLoadsWithLibbpf(t *testing.T) {
 	if run.Retval != demoResult {
 		t.Errorf("Count returns %d, want %d", run.Retval, demoResult)
 	}
-	// Enums print by name: the maps and variables carry types.
+	// Fields print by name: maps carry their types.
 	out = bpftool(t, "map", "dump", "pinned", filepath.Join(dir, "m", "Events"))
 	if !strings.Contains(out, `"ID": 0`) {
 		t.Errorf("map dump does not name fields:\n%s", out)

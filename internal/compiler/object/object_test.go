@@ -136,6 +136,10 @@ func TestWriteErrors(t *testing.T) {
 			f.global("total", ir.Data, "int", nil)
 			f.mapOf("total", abi.MapHash, "uint32", "uint32", 1)
 		}},
+		{"two functions of a name", `write object: two symbols named "inc"`, func(f *fixture) {
+			f.prog("xdp", "", "inc", movImm(0, 2), exit)
+			f.fn("inc", movImm(0, 2), exit)
+		}},
 		{"huge variable", "write object: variable big: section .bss grows beyond", func(f *fixture) {
 			f.global("big", ir.Bss, "[1<<30+1]byte", nil)
 		}},
@@ -198,6 +202,24 @@ func TestFileName(t *testing.T) {
 		l := lineSource{dir: tt.dir}
 		if got := l.fileName(filepath.FromSlash(tt.file)); got != tt.want {
 			t.Errorf("%s from %s: got %q, want %q", tt.file, tt.dir, got, tt.want)
+		}
+	}
+}
+
+// BenchmarkWrite writes a program of 10,000 instructions, each with a position
+// of its own.
+func BenchmarkWrite(b *testing.B) {
+	src := "package probe\n" + strings.Repeat("var _ = 1\n", 1000) + "func Count(ctx *int) int32 { return 0 }\n"
+	f := newFixture(b, src)
+	var insns []mach.Insn
+	for i := range 10_000 {
+		insns = append(insns, pos(f.file.Pos(14+i), movImm(0, 2))...)
+	}
+	f.prog("xdp", "", "Count", append(insns, exit)...)
+	opts := f.options()
+	for b.Loop() {
+		if _, err := Write(f.m, f.code, opts); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -84,6 +84,14 @@ func render(b btf.Type, depth int) string {
 	return fmt.Sprintf("%T", b)
 }
 
+// lockName is what a //bpf:btf directive on type Lock would say.
+func lockName(n *types.TypeName) string {
+	if n.Name() == "Lock" {
+		return "bpf_spin_lock"
+	}
+	return ""
+}
+
 func TestConvert(t *testing.T) {
 	tests := []struct{ typ, want string }{
 		{"bool", "_Bool"},
@@ -124,14 +132,8 @@ func TestConvert(t *testing.T) {
 		{"Foreign", "struct Foreign:48{T@0 token_Token=long long; P@8 struct token_Position}"},
 	}
 	f := newFixture(t, typesSrc)
-	names := func(n *types.TypeName) string {
-		if n.Name() == "Lock" {
-			return "bpf_spin_lock"
-		}
-		return ""
-	}
 	var all []btf.Type
-	c := newConverter(f.m.Name, nil, names)
+	c := newConverter(f.m.Name, nil, lockName)
 	for _, tt := range tests {
 		typ := f.typ(tt.typ)
 		b := c.convert(typ)
