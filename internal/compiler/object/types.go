@@ -19,8 +19,10 @@ type converter struct {
 	sizes   types.Sizes
 	btfName func(*types.TypeName) string // may be nil
 	memo    typeutil.Map                 // types.Type -> btf.Type
-	open    map[types.Type]bool          // named types being converted, structs excepted
 	opaques map[string]btf.Type          // by name
+	// open holds the typedefs being converted, as far as no struct lies
+	// between them and the type at hand.
+	open *typeutil.Map
 }
 
 func newConverter(home string, sizes types.Sizes, btfName func(*types.TypeName) string) *converter {
@@ -29,7 +31,7 @@ func newConverter(home string, sizes types.Sizes, btfName func(*types.TypeName) 
 	}
 	return &converter{
 		home: home, sizes: sizes, btfName: btfName,
-		open: make(map[types.Type]bool), opaques: make(map[string]btf.Type),
+		opaques: make(map[string]btf.Type), open: new(typeutil.Map),
 	}
 }
 
@@ -101,14 +103,33 @@ func (c *converter) composite(t types.Type) btf.Type {
 	return c.opaque(t)
 }
 
-// target converts what a pointer points to. A type that is too large for BTF,
-// or a pointer type in the middle of its own declaration (type P *P, which C
-// cannot say), becomes void.
+// target converts what a pointer points to. A type that is too large for BTF
+// becomes void, and so does one that leads back to itself without a struct on
+// the way (type P *P), which C cannot say.
 func (c *converter) target(t types.Type) btf.Type {
-	if _, generic := t.(*types.TypeParam); generic || c.open[types.Unalias(t)] || c.sizes.Sizeof(t) > maxSize {
+	t = decay(t)
+	if _, generic := t.(*types.TypeParam); generic || c.open.At(t) != nil || c.sizes.Sizeof(t) > maxSize {
 		return void
 	}
 	return c.convert(t)
+}
+
+// decay turns an array of structs into the struct. To C an array is nothing
+// without its element type, so that struct T { struct T (*p)[2]; }, the like of
+// which Go allows, is an error there and a cycle to bpftool.
+func decay(t types.Type) types.Type {
+	elem := t
+	for {
+		a, ok := elem.Underlying().(*types.Array)
+		if !ok {
+			break
+		}
+		elem = a.Elem()
+	}
+	if _, ok := elem.Underlying().(*types.Struct); ok {
+		return elem
+	}
+	return t
 }
 
 // opaque stands for a type without a C counterpart: only its size is told.
@@ -156,10 +177,12 @@ func (c *converter) named(t *types.Named) btf.Type {
 			return c.set(t, e)
 		}
 	}
-	c.open[t] = true
-	def := c.convert(t.Underlying())
-	delete(c.open, t)
-	return c.set(t, &btf.Typedef{Name: name, Type: def})
+	def := &btf.Typedef{Name: name}
+	c.memo.Set(t, def) // before what it stands for, which may point back
+	c.open.Set(t, true)
+	def.Type = c.convert(t.Underlying())
+	c.open.Delete(t)
+	return def
 }
 
 func (c *converter) set(t types.Type, b btf.Type) btf.Type {
@@ -192,6 +215,9 @@ func (c *converter) structOf(name string, t types.Type, s *types.Struct) btf.Typ
 		fields[i] = s.Field(i)
 	}
 	offsets := c.sizes.Offsetsof(fields)
+	outer := c.open
+	c.open = new(typeutil.Map)
+	defer func() { c.open = outer }()
 	for i, f := range fields {
 		if f.Name() == "_" {
 			continue

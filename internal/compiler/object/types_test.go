@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf/btf"
+
+	"github.com/waggle-bpf/waggle/internal/compiler/ir"
 )
 
 const typesSrc = `package probe
@@ -35,6 +37,13 @@ type P *P
 type L []L
 type F func(F) F
 type Ring [2]*Ring
+type Ring2[T any] *Ring2[T]
+type Ping *Pong
+type Pong *Ping
+type Table [2]Row
+type Row struct { Back *Table; Self *Row; Me P; More *[3][2]Row }
+type Handle *Object
+type Object struct { H Handle; Next *Handle; Many [2]Handle }
 type Padded struct { A uint8; _ [3]byte; B uint64; C bool; _ struct{} }
 type Outer struct { Pair[uint8, uint16]; *Node; Inner struct { X, Y int32 } }
 type Mixed struct {
@@ -64,6 +73,9 @@ func render(b btf.Type, depth int) string {
 	case *btf.Array:
 		return fmt.Sprintf("[%d]%s", b.Nelems, render(b.Type, depth))
 	case *btf.Typedef:
+		if depth == 0 {
+			return b.Name
+		}
 		return fmt.Sprintf("%s=%s", b.Name, render(b.Type, depth))
 	case *btf.Enum:
 		var vs []string
@@ -110,7 +122,7 @@ func TestConvert(t *testing.T) {
 		{"Bare", "Bare=unsigned int"},
 		{"Flag", "Flag=_Bool"},
 		{"Addr", "Addr=[16]unsigned char"},
-		{"Ptr", "Ptr=*struct Pair_uint32_Addr:20{Key@0 unsigned int; Val@4 Addr=[16]unsigned char}"},
+		{"Ptr", "Ptr=*struct Pair_uint32_Addr:20{Key@0 unsigned int; Val@4 Addr}"},
 		{"Pair[uint64, [4]byte]", "struct Pair_uint64_4_byte:16{Key@0 unsigned long long; Val@8 [4]unsigned char}"},
 		{"Alias", "struct Pair_int8_Padded:16{Key@0 signed char; Val@8 *struct Padded}"},
 		{"Node", "struct Node:32{Next@0 *struct Node; Kids@8 [2]*struct Node; Up@24 **struct Node}"},
@@ -118,10 +130,14 @@ func TestConvert(t *testing.T) {
 		{"L", "L=struct go_slice:24{}"},
 		{"F", "F=struct go_func:8{}"},
 		{"Ring", "Ring=[2]*void"},
+		{"Ring2[int8]", "Ring2_int8=*void"},
+		{"Ping", "Ping=*Pong=*void"},
+		{"Table", "Table=[2]struct Row:32{Back@0 *struct Row; Self@8 *struct Row; Me@16 P; More@24 *struct Row}"},
+		{"Handle", "Handle=*struct Object:32{H@0 Handle; Next@8 *Handle; Many@16 [2]Handle}"},
 		{"Padded", "struct Padded:24{A@0 unsigned char; B@8 unsigned long long; C@16 _Bool}"},
 		{"Outer", "struct Outer:24{Pair@0 struct Pair_uint8_uint16; Node@8 *struct Node; Inner@16 struct }"},
 		{"Mixed", "struct Mixed:144{S@0 struct go_string; L@16 struct go_slice; F@40 struct go_func; M@48 struct go_map; " +
-			"C@56 struct go_chan; I@64 struct go_interface; E@80 error=struct go_interface; D@96 unsigned long long; " +
+			"C@56 struct go_chan; I@64 struct go_interface; E@80 error; D@96 unsigned long long; " +
 			"Z@104 struct go_complex128; U@120 *void; N@128 unsigned long long; R@136 int}"},
 		{"Words", "struct Words:24{int_@0 long long; register_@8 unsigned char; gru00f6u00dfe@10 unsigned short; u03c0@16 long long}"},
 		{"Empty", "struct Empty:0{}"},
@@ -129,7 +145,7 @@ func TestConvert(t *testing.T) {
 		{"Locked", "struct Locked:16{Lock@0 struct bpf_spin_lock; N@8 unsigned long long}"},
 		{"Huge", "struct Huge:8{p@0 *void}"},
 		{"Token", "Token=long long"},
-		{"Foreign", "struct Foreign:48{T@0 token_Token=long long; P@8 struct token_Position}"},
+		{"Foreign", "struct Foreign:48{T@0 token_Token; P@8 struct token_Position}"},
 	}
 	f := newFixture(t, typesSrc)
 	var all []btf.Type
@@ -223,4 +239,29 @@ func FuzzCIdent(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestLayoutInC checks Go's layout against clang's: the C declarations that
+// bpftool makes of the BTF must give the same sizes and offsets.
+func TestLayoutInC(t *testing.T) {
+	f := newFixture(t, typesSrc)
+	var asserts strings.Builder
+	for _, name := range []string{"Node", "Padded", "Outer", "Mixed", "Words", "Locked", "Row", "Object", "Foreign", "Pair[uint64,[4]byte]"} {
+		typ := f.typ(name)
+		cname := "struct " + cIdent(name)
+		f.global("v"+cIdent(name), ir.Bss, name, nil)
+		s := typ.Underlying().(*types.Struct)
+		var fields []*types.Var
+		for i := range s.NumFields() {
+			fields = append(fields, s.Field(i))
+		}
+		fmt.Fprintf(&asserts, "_Static_assert(sizeof(%s) == %d, \"\");\n", cname, f.m.Sizes.Sizeof(typ))
+		for i, off := range f.m.Sizes.Offsetsof(fields) {
+			if fields[i].Name() != "_" {
+				fmt.Fprintf(&asserts, "_Static_assert(__builtin_offsetof(%s, %s) == %d, \"\");\n", cname, cIdent(fields[i].Name()), off)
+			}
+		}
+	}
+	dump := bpftool(t, "btf", "dump", "file", writeObject(t, f.write()), "format", "c")
+	compileC(t, dump+asserts.String())
 }
