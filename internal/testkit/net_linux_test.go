@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -48,7 +49,7 @@ func TestNginx(t *testing.T) {
 	var err error
 	client := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
-		Dial: func(network, addr string) (c net.Conn, err error) {
+		DialContext: func(_ context.Context, network, addr string) (c net.Conn, err error) {
 			ns.Do(t, func() { c, err = net.Dial(network, addr) })
 			return c, err
 		},

@@ -1,0 +1,89 @@
+# Everything a person or a CI job does with this tree. `make test` is all of it;
+# it needs Go, root and a Debian machine, and installs the rest itself.
+
+SHELL      := bash
+.SHELLFLAGS = -euo pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: test setup kernel fresh generate build lint unit race vm bench fuzz
+
+# What the tests need beyond Go: clang and llvm for the C twins, bpftool and
+# libbpf as second loader, qemu for other kernels, nginx, wrk and curl for traffic.
+DEBIAN = clang llvm bpftool libbpf-dev qemu-system-x86 nginx-light wrk curl iproute2 cpio git
+
+# Packages whose code runs in several goroutines: tested with the race detector.
+RACE = ./load/... ./httpwatch/... ./internal/cli/...
+# Packages whose tests also run on a distribution's kernel in a virtual machine.
+VM = ./internal/testkit ./load ./tests/...
+# Packages that work on any system, checked for one without BPF.
+PORTABLE = ./bpf/... ./compile/... ./internal/compiler/... ./internal/abi/... ./httpwatch/... ./load/... ./internal/cli/...
+
+# tested lists the packages of some patterns that have tests.
+tested = $(shell go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' $(1))
+
+test: setup kernel fresh build lint unit race vm
+
+# bpftool and friends live where a plain user's PATH doesn't look.
+export PATH := $(PATH):/usr/sbin:/sbin
+
+setup:
+	@missing=(); \
+	for p in $(DEBIAN); do dpkg-query -W -f '$${db:Status-Status}' "$$p" 2>/dev/null | grep -qx installed || missing+=("$$p"); done; \
+	if [[ " $${missing[*]} " == *" nginx-light "* ]] && command -v nginx >/dev/null; then missing=("$${missing[@]/nginx-light}"); fi; \
+	if [[ -n "$${missing[*]// }" ]]; then \
+		echo "installing $${missing[*]}"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $${missing[*]} >/dev/null; \
+	fi
+
+.cache/vmrun: $(wildcard internal/testkit/vmrun/*.go internal/testkit/vm/*.go internal/testkit/vm/guest/*.go)
+	@mkdir -p .cache
+	go build -o $@ ./internal/testkit/vmrun
+
+.cache/staticcheck: tools/go.mod tools/go.sum
+	@mkdir -p .cache
+	cd tools && go build -o ../$@ honnef.co/go/tools/cmd/staticcheck
+
+# The package index of a fresh machine may be missing or old.
+kernel: .cache/vmrun
+	@.cache/vmrun -fetch 2>/dev/null || { apt-get update -qq; .cache/vmrun -fetch; }
+
+# Generated files are committed; making them again must change nothing.
+state = { git diff HEAD; git ls-files --others --exclude-standard | xargs -r cat; } | cksum
+fresh:
+	@before=$$($(state)); $(MAKE) --no-print-directory generate; \
+	if [[ "$$before" != "$$($(state))" ]]; then git status --short; echo 'generated files are stale; commit what make generate makes' >&2; exit 1; fi
+
+generate:
+	go generate ./...
+
+build:
+	go build ./...
+	GOOS=darwin GOARCH=arm64 go build $(PORTABLE)
+	GOARCH=arm64 go build ./...
+
+lint: .cache/staticcheck
+	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [[ -n "$$bad" ]]; then echo "not gofmt-clean: $$bad" >&2; exit 1; fi
+	go vet ./...
+	GOOS=darwin GOARCH=arm64 go vet $(PORTABLE)
+	.cache/staticcheck ./...
+
+unit:
+	go test $(TESTFLAGS) ./...
+
+race:
+	CGO_ENABLED=1 CC=clang go test -race $(TESTFLAGS) $(call tested,$(RACE))
+
+vm: .cache/vmrun kernel
+	CGO_ENABLED=0 go test -count=1 -exec "$(CURDIR)/.cache/vmrun -module -timeout 10m --" $(TESTFLAGS) $(call tested,$(VM))
+
+# Side by side with peers; prints ratios.
+bench:
+	go test -run '^$$' -bench . -benchtime 1s ./bench/...
+
+# Each fuzz target for FUZZTIME.
+FUZZTIME ?= 30s
+fuzz:
+	@go list -f '{{.Dir}}' ./... | while read -r dir; do \
+		{ grep -ho '^func Fuzz[A-Za-z0-9_]*' "$$dir"/*_test.go 2>/dev/null || true; } | sed 's/^func //' | while read -r target; do \
+			echo "$$dir $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null; \
+		done; \
+	done
