@@ -1,0 +1,229 @@
+package regalloc
+
+import (
+	"math"
+	"slices"
+
+	"github.com/waggle-bpf/waggle/internal/compiler/mach"
+)
+
+// This file decides what spilling costs and how what was chosen is cut.
+
+// metric turns the cost of spilling a register and its number of neighbours into
+// a rank; the lowest is spilled first.
+type metric func(cost, degree float64) float64
+
+// metrics are the formulas to try.
+var metrics = []metric{
+	func(cost, degree float64) float64 { return cost / degree },
+	func(cost, degree float64) float64 { return cost / (degree * degree) },
+	func(cost, degree float64) float64 { return cost },
+}
+
+// findRemats notes which registers hold values that can be computed anywhere.
+func (a *allocator) findRemats() {
+	for r, d := range onlyDefs(a.f) {
+		if d != nil && canRemat(d) {
+			i := *d
+			a.info[r].remat = &i
+		}
+	}
+}
+
+func canRemat(i *mach.Insn) bool {
+	return i.Op == mach.LDIMM64 || i.Op == mach.LEA || isConstant(i) || i.IsMove() && i.Src == mach.R10
+}
+
+// costs estimates what spilling each register would cost.
+func (a *allocator) costs(live *mach.Liveness) []float64 {
+	cost := a.plainCosts()
+	crossing := a.crossing(live)
+	s := newSplit(a, crossing, live)
+	for n, r := range crossing {
+		cost[r] = s.cost(n)
+	}
+	for r := range cost {
+		if a.info[r].level == singleUse {
+			cost[r] = math.Inf(1)
+		}
+	}
+	return cost
+}
+
+// plainCosts is the cost of a load before each use and a store behind each
+// definition.
+func (a *allocator) plainCosts() []float64 {
+	cost := make([]float64, a.f.Limit())
+	var buf [8]mach.Reg
+	for _, b := range a.f.Blocks {
+		w := weight(b)
+		for n := range b.Insns {
+			i := &b.Insns[n]
+			for _, r := range i.AppendUses(buf[:0]) {
+				cost[r] += w * a.reloadSize(r)
+			}
+			for _, r := range i.AppendDefs(buf[:0]) {
+				if rm := a.info[r].remat; rm != nil {
+					cost[r] -= w * size(rm)
+				} else {
+					cost[r] += w
+				}
+			}
+		}
+	}
+	return cost
+}
+
+// reloadSize is the cost of getting r back.
+func (a *allocator) reloadSize(r mach.Reg) float64 {
+	if rm := a.info[r].remat; rm != nil {
+		return size(rm)
+	}
+	return 1
+}
+
+// crossing returns the whole registers that live across a call.
+func (a *allocator) crossing(live *mach.Liveness) []mach.Reg {
+	set := mach.NewRegSet(a.f.Limit())
+	now := mach.NewRegSet(a.f.Limit())
+	var buf [8]mach.Reg
+	for _, b := range a.f.Blocks {
+		now.Copy(live.Out[b.Index])
+		for n := len(b.Insns) - 1; n >= 0; n-- {
+			i := &b.Insns[n]
+			for _, r := range i.AppendDefs(buf[:0]) {
+				now.Remove(r)
+			}
+			if i.Clobbers() {
+				set.AddAll(now)
+			}
+			for _, r := range i.AppendUses(buf[:0]) {
+				if r != mach.R10 {
+					now.Add(r)
+				}
+			}
+		}
+	}
+	var out []mach.Reg
+	for r := range set.All {
+		if r.IsVirtual() && a.info[r].level == whole {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// spill cuts the registers that g has no colours for.
+func (a *allocator) spill(g *graph) {
+	members := a.members(g)
+	var split, cut []mach.Reg
+	for _, rep := range g.spilled {
+		class := members[rep]
+		if a.mergeClass(class) {
+			class = class[:1]
+		}
+		for _, r := range class {
+			switch a.info[r].level {
+			case whole:
+				split = append(split, r)
+			case betweenCall, withinBlock:
+				cut = append(cut, r)
+			}
+		}
+	}
+	live := a.f.Liveness()
+	crossing := a.crossing(live)
+	split = slices.DeleteFunc(split, func(r mach.Reg) bool {
+		if slices.Contains(crossing, r) {
+			return false
+		}
+		cut = append(cut, r)
+		return true
+	})
+	slices.Sort(split)
+	slices.Sort(cut)
+	if len(split) > 0 {
+		newSplit(a, split, live).apply()
+	}
+	if len(cut) > 0 {
+		a.cut(cut)
+	}
+	a.f.RemoveDead()
+}
+
+// members returns the registers that were merged, by their representative.
+func (a *allocator) members(g *graph) map[mach.Reg][]mach.Reg {
+	m := make(map[mach.Reg][]mach.Reg)
+	for r := mach.FirstVirtual; r < a.f.Limit(); r++ {
+		if g.state[r] != absent {
+			rep := g.find(r)
+			m[rep] = append(m[rep], r)
+		}
+	}
+	return m
+}
+
+// mergeClass makes one register of class if none of it has been cut yet; its
+// parts then share one place in memory and the moves between them vanish.
+func (a *allocator) mergeClass(class []mach.Reg) bool {
+	for _, r := range class {
+		if a.info[r].level != whole {
+			return false
+		}
+	}
+	if len(class) == 1 {
+		return true
+	}
+	to := class[0]
+	a.info[to].remat = nil
+	merged := mach.NewRegSet(a.f.Limit())
+	for _, r := range class {
+		merged.Add(r)
+	}
+	for _, b := range a.f.Blocks {
+		for n := range b.Insns {
+			i := &b.Insns[n]
+			if i.HasDst() && merged.Has(i.Dst) {
+				i.Dst = to
+			}
+			if i.HasSrc() && merged.Has(i.Src) {
+				i.Src = to
+			}
+		}
+	}
+	return true
+}
+
+// reload returns the instruction that gets the value of r into dst.
+func (a *allocator) reload(dst, r mach.Reg) mach.Insn {
+	if rm := a.info[r].remat; rm != nil {
+		i := *rm
+		i.Dst, i.Pos = dst, 0
+		return i
+	}
+	return mach.Insn{
+		Op:  mach.Opcode(mach.ClassLDX) | mach.ModeMEM | mach.SizeDW,
+		Dst: dst, Src: mach.R10, Sym: a.homeOf(r),
+	}
+}
+
+// store returns the instruction that saves src as the value of r.
+func (a *allocator) store(r, src mach.Reg) mach.Insn {
+	return mach.Insn{
+		Op:  mach.Opcode(mach.ClassSTX) | mach.ModeMEM | mach.SizeDW,
+		Dst: mach.R10, Src: src, Sym: a.homeOf(r),
+	}
+}
+
+func (a *allocator) homeOf(r mach.Reg) *home {
+	if a.info[r].home == nil {
+		a.info[r].home = a.newHome()
+	}
+	return a.info[r].home
+}
+
+// isSpillCode reports whether i stores r to its home or loads it from there.
+func (a *allocator) isSpillCode(i *mach.Insn, r mach.Reg) bool {
+	h := a.info[r].home
+	return h != nil && i.Sym == any(h)
+}
