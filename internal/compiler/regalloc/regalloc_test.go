@@ -103,4 +103,3 @@ func TestDeterministic(t *testing.T) {
 		}
 	}
 }
-
