@@ -58,24 +58,32 @@ func (l *loader) readAttributes(pkg *Package) error {
 	pkg.NoInline = make(map[*types.Func]bool)
 	pkg.PacketTypes = make(map[*types.TypeName]bool)
 	pkg.BTFNames = make(map[*types.TypeName]string)
-	for obj := range l.reached.done {
-		s := l.reached.where[obj]
+	for obj, s := range l.reached.where {
 		switch obj := obj.(type) {
 		case *types.Func:
+			if !l.reached.done[obj] {
+				continue
+			}
 			if err := l.readFuncAttributes(pkg, s, obj); err != nil {
 				return fmt.Errorf("%s: %w", l.fset.Position(s.node.Pos()), err)
 			}
 		case *types.TypeName:
-			list := directives(s.gen.Doc, s.node.(*ast.TypeSpec).Doc)
-			if _, ok := find(list, "packet"); ok {
-				pkg.PacketTypes[obj] = true
-			}
-			if d, ok := find(list, "btf"); ok {
-				pkg.BTFNames[obj] = d.args
-			}
+			l.readTypeAttributes(pkg, s, obj)
 		}
 	}
 	return nil
+}
+
+// readTypeAttributes looks at every type, because code can use one that it
+// doesn't name.
+func (l *loader) readTypeAttributes(pkg *Package, s site, name *types.TypeName) {
+	list := directives(s.gen.Doc, s.node.(*ast.TypeSpec).Doc)
+	if _, ok := find(list, "packet"); ok && s.unit.library {
+		pkg.PacketTypes[name] = true
+	}
+	if d, ok := find(list, "btf"); ok {
+		pkg.BTFNames[name] = d.args
+	}
 }
 
 func (l *loader) readFuncAttributes(pkg *Package, s site, fn *types.Func) error {
