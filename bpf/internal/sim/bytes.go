@@ -54,3 +54,6 @@ func markUsed(t reflect.Type, used []bool) {
 		}
 	}
 }
+
+// Memory returns the memory of *p, to write to.
+func Memory[T any](p *T) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(p)), unsafe.Sizeof(*p)) }

@@ -29,6 +29,7 @@ const (
 	eNoEnt  = -2
 	eTooBig = -7
 	eAgain  = -11
+	eNoMem  = -12
 	eFault  = -14
 	eExist  = -17
 	eInval  = -22
@@ -309,4 +310,17 @@ func (m *Map) Pop(value unsafe.Pointer, remove bool) int32 {
 		m.items = slices.Delete(m.items, i, i+1)
 	}
 	return 0
+}
+
+// Unbounded is the size of maps that have none.
+const Unbounded = 1 << 31
+
+// TailCallTo is the panic that carries a tail call out of the calling program.
+type TailCallTo struct{ Program any }
+
+// TailCall leaves the running program for the one at index, if there is one.
+func (m *Map) TailCall(index uint32) {
+	if p := m.Ref(IndexKey(index)); p != nil {
+		panic(TailCallTo{p})
+	}
 }

@@ -6,6 +6,9 @@ import (
 	"unsafe"
 )
 
+// EthernetLen is the size of an Ethernet header.
+const EthernetLen = 14
+
 // Room before and after a packet's data, as drivers leave it.
 const (
 	Headroom = 256
@@ -20,8 +23,9 @@ type Packet struct {
 	Linear     int // if not 0, the bytes reachable directly; the rest only by helpers
 
 	// What helpers did.
-	Redirect Redirect
-	Clones   []Clone
+	Apply, Cork uint32 // of a message: what msg_apply_bytes and msg_cork_bytes said
+	Redirect    Redirect
+	Clones      []Clone
 }
 
 // Redirect is where a program sent a packet.
@@ -66,7 +70,7 @@ func (p *Packet) Meta() []byte { return p.buf[p.start-p.meta : p.start : p.start
 // AdjustHead moves the start of the packet by delta bytes.
 func (p *Packet) AdjustHead(delta int) int32 {
 	start := p.start + delta
-	if start < p.meta || start > p.end-14 {
+	if start < p.meta || start > p.end-EthernetLen {
 		return eInval
 	}
 	if p.meta > 0 {
@@ -80,7 +84,7 @@ func (p *Packet) AdjustHead(delta int) int32 {
 // AdjustTail moves the end of the packet by delta bytes; new bytes are zero.
 func (p *Packet) AdjustTail(delta int) int32 {
 	end := p.end + delta
-	if end > len(p.buf) || end < p.start+14 {
+	if end > len(p.buf) || end < p.start+EthernetLen {
 		return eInval
 	}
 	if delta > 0 {
@@ -118,6 +122,39 @@ func (p *Packet) Replace(data []byte) {
 // using pointers from before sees old bytes, not new ones. In the kernel the
 // verifier refuses such a program.
 func (p *Packet) move() { p.buf = slices.Clone(p.buf) }
+
+// Pull makes the first n bytes reachable directly, all if n is 0.
+func (p *Packet) Pull(n int) int32 {
+	if n == 0 {
+		n = p.Len()
+	}
+	if n > p.Len() {
+		return eNoMem
+	}
+	p.Linear = max(p.Linear, n)
+	p.move()
+	return 0
+}
+
+// PullRange makes the bytes from start to end reachable directly.
+func (p *Packet) PullRange(start, end int) int32 {
+	if start > end || end > p.Len() {
+		return eInval
+	}
+	p.Linear = max(p.Linear, end)
+	p.move()
+	return 0
+}
+
+// RedirectTo notes where a socket program sent its data and returns SK_PASS, or
+// SK_DROP if there is no target.
+func (p *Packet) RedirectTo(helper string, target any, flags uint64) int32 {
+	if target == nil {
+		return 0
+	}
+	p.Redirect = Redirect{Helper: helper, Flags: flags, Target: target}
+	return 1
+}
 
 // Load copies len(dst) bytes at off out of the packet.
 func (p *Packet) Load(off int, dst []byte) int32 {

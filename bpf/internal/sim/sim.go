@@ -27,7 +27,7 @@ type Kernel struct {
 	Task    Task
 	Rand    uint64 // state of the random number generator
 	Log     func(line string)
-	Cookies map[unsafe.Pointer]uint64
+	Cookies map[unsafe.Pointer]uint64 // socket cookies by context
 
 	mu       sync.Mutex
 	maps     map[unsafe.Pointer]*Map
@@ -123,6 +123,13 @@ func Index(m unsafe.Pointer) uint32 {
 		k.indices[m] = i
 	}
 	return i
+}
+
+// Cookie returns the socket cookie of a context, 0 if none was set.
+func (k *Kernel) Cookie(ctx unsafe.Pointer) uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.Cookies[ctx]
 }
 
 // Random returns the next random number (splitmix64).

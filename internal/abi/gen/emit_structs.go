@@ -29,7 +29,8 @@ func structFile(g goFile, structs map[string]*cstruct) *bytes.Buffer {
 	if len(imports) > 0 {
 		fmt.Fprintf(b, "import (\n%s\n)\n\n", strings.Join(imports, "\n"))
 	}
-	b.Write(body.Bytes())
+	own := regexp.MustCompile(`\b` + g.pkg + `\.([A-Z])`)
+	b.Write(own.ReplaceAll(body.Bytes(), []byte("$1")))
 	return b
 }
 

@@ -117,7 +117,7 @@ var goStructs = []goFile{
 			"args":                  {doc: "the event's arguments; Args[0] is also the reply"},
 			"is_fullsock":           {name: "IsFullSock", doc: "1 if there is a full socket; if not, the TCP fields are zero"},
 			"bpf_sock_ops_cb_flags": {name: "CbFlags", typ: "uint32", doc: "the events that the connection reports: see SetCbFlags"},
-			"state":                 {typ: "uint32", doc: "a State"},
+			"state":                 {typ: "State", doc: "TCP state"},
 			"srtt_us":               {doc: "smoothed round trip time in us, times 8"},
 			"snd_cwnd":              {doc: "congestion window in packets"},
 			"rcv_nxt":               {doc: "next sequence number expected"},
@@ -138,7 +138,7 @@ var goStructs = []goFile{
 			"ingress_ifindex": {doc: "interface the packet arrived on"},
 		})},
 	}},
-	{"sk/zsock.go", "sk", []goStruct{
+	{"zsock.go", "bpf", []goStruct{
 		{"bpf_sock", "Sock", "Sock is a socket, as programs see it: struct bpf_sock of\ninclude/uapi/linux/bpf.h. Of a socket that is no full socket (see Full), most\nfields can't be read.", sockFields},
 		{"bpf_tcp_sock", "TCPSock", "TCPSock is the state of a TCP socket: struct bpf_tcp_sock of\ninclude/uapi/linux/bpf.h.", map[string]patch{
 			"bytes_received": {doc: "bytes received and acknowledged (RFC 4898 tcpEStatsAppHCThruOctetsReceived)"},
@@ -195,5 +195,5 @@ var sockFields = map[string]patch{
 	"dst_port":     {typ: "bpf.BE16", doc: "peer's port"},
 	"dst_ip4":      {typ: be, doc: "peer's IPv4 address"},
 	"dst_ip6":      {typ: be4, doc: "peer's IPv6 address"},
-	"state":        {typ: "uint32", doc: "a State"},
+	"state":        {typ: "bpf.SockState", doc: "TCP state"},
 }
