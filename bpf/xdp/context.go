@@ -11,15 +11,47 @@ import (
 // BPFContext marks Context as a bpf.Context.
 func (*Context) BPFContext() {}
 
-// Data returns the packet, starting at the Ethernet header.
+// Data returns the packet, starting at the Ethernet header: all of it, unless it
+// lies in several buffers; see BufLen.
 //
 //bpf:intrinsic packet.data data dataEnd
 func (c *Context) Data() packet.Bytes {
 	return sim.State[*sim.Packet](unsafe.Pointer(c), "xdp.Context.Data").Data()
 }
 
-// Len returns the length of the packet that Data returns.
+// Meta returns the metadata before the packet, which AdjustMeta makes room for.
+// Programs behind this one can read it, tc programs included.
+//
+//bpf:intrinsic packet.data dataMeta data
+func (c *Context) Meta() packet.Bytes {
+	return sim.State[*sim.Packet](unsafe.Pointer(c), "xdp.Context.Meta").Meta()
+}
+
+// Len returns the length of what Data returns.
 func (c *Context) Len() int { return len(c.Data()) }
+
+// BufLen returns the length of the packet in all its buffers. Needs Linux 5.18.
+//
+//bpf:helper xdp_get_buff_len(c)
+func (c *Context) BufLen() uint64 {
+	return uint64(sim.State[*sim.Packet](unsafe.Pointer(c), "xdp.Context.BufLen").Len())
+}
+
+// LoadBytes copies len(dst) bytes of the packet at off into dst, whether Data
+// reaches them or not. Needs Linux 5.18.
+//
+//bpf:helper xdp_load_bytes(c, off, dst.ptr, dst.len)
+func (c *Context) LoadBytes(off int, dst []byte) bpf.Errno {
+	return bpf.Errno(sim.State[*sim.Packet](unsafe.Pointer(c), "xdp.Context.LoadBytes").Load(off, dst))
+}
+
+// StoreBytes copies src into the packet at off, whether Data reaches there or
+// not. Needs Linux 5.18.
+//
+//bpf:helper xdp_store_bytes(c, off, src.ptr, src.len)
+func (c *Context) StoreBytes(off int, src []byte) bpf.Errno {
+	return bpf.Errno(sim.State[*sim.Packet](unsafe.Pointer(c), "xdp.Context.StoreBytes").Store(off, src))
+}
 
 // AdjustHead moves the start of the packet by delta bytes: a negative delta
 // makes room for a header, a positive one removes bytes. Pointers into the
@@ -37,3 +69,38 @@ func (c *Context) AdjustHead(delta int) bpf.Errno {
 func (c *Context) AdjustTail(delta int) bpf.Errno {
 	return bpf.Errno(sim.State[*sim.Packet](unsafe.Pointer(c), "xdp.Context.AdjustTail").AdjustTail(delta))
 }
+
+// AdjustMeta moves the start of the metadata before the packet by delta bytes: a
+// negative delta, a multiple of 4, makes room. Pointers into the packet are
+// invalid afterwards.
+//
+//bpf:helper xdp_adjust_meta(c, delta)
+func (c *Context) AdjustMeta(delta int) bpf.Errno {
+	return bpf.Errno(sim.State[*sim.Packet](unsafe.Pointer(c), "xdp.Context.AdjustMeta").AdjustMeta(delta))
+}
+
+// FIBFlag controls FIBLookup; BPF_FIB_LOOKUP_* in include/uapi/linux/bpf.h.
+type FIBFlag uint32
+
+// The flags of FIBLookup.
+const (
+	FIBDirect FIBFlag = 1 << 0 // the main table only, no rules
+	FIBOutput FIBFlag = 1 << 1 // as for a packet that leaves, not one that arrived
+)
+
+// FIBResult is the outcome of a FIBLookup: below 0 an error number, else one of
+// BPF_FIB_LKUP_RET_* in include/uapi/linux/bpf.h.
+type FIBResult int32
+
+// The outcomes of FIBLookup.
+const (
+	FIBSuccess     FIBResult = 0 // the answer is filled in
+	FIBBlackhole   FIBResult = 1 // drop it
+	FIBUnreachable FIBResult = 2 // drop it
+	FIBProhibit    FIBResult = 3 // drop it
+	FIBNotForward  FIBResult = 4 // it is for this machine
+	FIBDisabled    FIBResult = 5 // forwarding is off
+	FIBEncap       FIBResult = 6 // it needs a tunnel
+	FIBNoNeighbour FIBResult = 7 // the neighbour's address is not known
+	FIBTooBig      FIBResult = 8 // it exceeds the MTU
+)

@@ -33,6 +33,7 @@ type Kernel struct {
 	maps     map[unsafe.Pointer]*Map
 	contexts map[unsafe.Pointer]any
 	indices  map[unsafe.Pointer]uint32
+	memory   map[uint64][]byte
 }
 
 // Task is the task that programs find themselves in.
@@ -68,6 +69,7 @@ func (k *Kernel) Reset() {
 	k.maps = map[unsafe.Pointer]*Map{}
 	k.contexts = map[unsafe.Pointer]any{}
 	k.indices = map[unsafe.Pointer]uint32{}
+	k.memory = map[uint64][]byte{}
 }
 
 // Current returns the running kernel; what names the function that needs it.
