@@ -44,6 +44,10 @@ const (
 	TermFault          // leaves the program with fault site Fault
 )
 
+// FaultPropagated in Block.Fault marks the way out after a callee faulted: the
+// fault was counted there.
+const FaultPropagated = -1
+
 // Block is a straight run of values and one terminator.
 type Block struct {
 	ID      int

@@ -17,6 +17,7 @@ const (
 	OpGlobalAddr // address of Aux *Global plus Int
 	OpMapAddr    // Aux *Map
 	OpFuncAddr   // Aux *Func, a callback
+	OpMapIndex   // the number of map a in its object, I32
 
 	// Arithmetic on I8 to I64. A shift count is below the width.
 	OpAdd
@@ -135,6 +136,7 @@ var opTable = [numOps]opInfo{
 	OpGlobalAddr: {"globaladdr", 0, 0},
 	OpMapAddr:    {"mapaddr", 0, 0},
 	OpFuncAddr:   {"funcaddr", 0, 0},
+	OpMapIndex:   {"mapindex", 1, 0},
 	OpAdd:        {"add", 2, flagCommutes},
 	OpSub:        {"sub", 2, 0},
 	OpMul:        {"mul", 2, flagCommutes},

@@ -1,0 +1,169 @@
+package lower
+
+import (
+	"go/types"
+
+	"golang.org/x/tools/go/ssa"
+
+	"github.com/waggle-bpf/waggle/internal/compiler/ir"
+	"github.com/waggle-bpf/waggle/internal/compiler/source"
+)
+
+// lowering returns the directive of a library function, nil for others.
+func (f *fn) lowering(fn *ssa.Function) *source.Lowering {
+	obj, ok := fn.Object().(*types.Func)
+	if !ok {
+		if fn.Origin() == nil {
+			return nil
+		}
+		if obj, ok = fn.Origin().Object().(*types.Func); !ok {
+			return nil
+		}
+	}
+	return f.m.pkg.Lowerings[obj.Origin()]
+}
+
+// call lowers a call and records its results.
+func (f *fn) call(in *ssa.Call) {
+	c := &in.Call
+	if b, ok := c.Value.(*ssa.Builtin); ok {
+		f.vals[in] = f.builtin(in, b)
+		return
+	}
+	callee := c.StaticCallee()
+	if callee == nil {
+		f.fail(in.Pos(), "W0507", "call a function by its name", "the function called is not known at compile time")
+	}
+	if _, ok := c.Value.(*ssa.MakeClosure); ok {
+		f.fail(in.Pos(), "W0507", "pass what it needs as parameters", "function literals that capture variables are not part of kernel Go yet")
+	}
+	low := f.lowering(callee)
+	switch {
+	case low == nil:
+		f.callFunc(in, callee)
+	case low.Helper != "":
+		f.vals[in] = f.callHelper(in, callee, low)
+	default:
+		f.vals[in] = f.intrinsic(in, callee, low)
+	}
+}
+
+// callFunc calls a Go function.
+func (f *fn) callFunc(in *ssa.Call, callee *ssa.Function) {
+	inst := f.m.instance(f, callee, f.argKinds(&in.Call), in.Pos())
+	var args []*ir.Value
+	for i, a := range in.Call.Args {
+		types := f.leafTypes(callee.Params[i].Type(), f.isPacket(a))
+		for k, x := range f.value(a) {
+			args = append(args, f.convertLeaf(x, types[k]))
+		}
+	}
+	res := callee.Signature.Results()
+	var out *ir.Value
+	if res.Len() == 1 && f.layout(res.At(0).Type()).inMemory {
+		out = f.newSlot("result", res.At(0).Type())
+		args = append(args, out)
+	}
+	call := f.emit(ir.OpCall, ir.Void, args...)
+	call.Aux = inst.fn
+	if out != nil {
+		f.vals[in] = rep{out}
+		return
+	}
+	f.callResults(in, call, inst, res)
+}
+
+// callResults splits the flattened results of a call.
+func (f *fn) callResults(in *ssa.Call, call *ir.Value, inst *instance, res *types.Tuple) {
+	n := int64(0)
+	var reps []rep
+	for i := range res.Len() {
+		packet := i < len(inst.results) && inst.results[i]
+		var r rep
+		for _, t := range f.leafTypes(res.At(i).Type(), packet) {
+			v := f.emit(ir.OpResult, t, call)
+			v.Int = n
+			n++
+			r = append(r, v)
+		}
+		reps = append(reps, r)
+	}
+	if res.Len() == 1 {
+		f.vals[in] = reps[0]
+	} else {
+		f.tuples[in] = reps
+	}
+}
+
+// sizeParam finds what a sizeof in a directive refers to: a parameter, or a
+// type parameter of the function or its receiver.
+func (f *fn) sizeof(callee *ssa.Function, a source.Arg) int64 {
+	t := f.typeArg(callee, a.Type)
+	if t == nil {
+		if a.Type != "" {
+			panic("BUG: unknown type " + a.Type + " in directive of " + callee.String())
+		}
+		t = callee.Params[a.Param].Type()
+		if p, ok := t.Underlying().(*types.Pointer); ok {
+			t = p.Elem()
+		}
+	}
+	return f.m.pkg.Sizes.Sizeof(t)
+}
+
+// typeArg returns the type bound to the named type parameter of callee.
+func (f *fn) typeArg(callee *ssa.Function, name string) types.Type {
+	if name == "" {
+		return nil
+	}
+	if origin := callee.Origin(); origin != nil {
+		if t := pick(origin.TypeParams(), callee.TypeArgs(), name); t != nil {
+			return t
+		}
+	}
+	recv := callee.Signature.Recv()
+	if recv == nil {
+		return nil
+	}
+	t := recv.Type()
+	if p, ok := t.(*types.Pointer); ok {
+		t = p.Elem()
+	}
+	named, ok := types.Unalias(t).(*types.Named)
+	if !ok {
+		return nil
+	}
+	// A method may name its receiver's type parameters differently, but it
+	// instantiates the origin's in order.
+	tps := named.Origin().TypeParams()
+	if obj, ok := originFunc(callee); ok {
+		if sig := obj.Type().(*types.Signature); sig.RecvTypeParams() != nil {
+			tps = sig.RecvTypeParams()
+		}
+	}
+	args := make([]types.Type, named.TypeArgs().Len())
+	for i := range args {
+		args[i] = named.TypeArgs().At(i)
+	}
+	return pick(tps, args, name)
+}
+
+func originFunc(fn *ssa.Function) (*types.Func, bool) {
+	if fn.Origin() != nil {
+		fn = fn.Origin()
+	}
+	obj, ok := fn.Object().(*types.Func)
+	if !ok {
+		return nil, false
+	}
+	return obj.Origin(), true
+}
+
+func pick(params *types.TypeParamList, args []types.Type, name string) types.Type {
+	for i := range params.Len() {
+		if params.At(i).Obj().Name() == name && i < len(args) {
+			return args[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,312 @@
+package lower
+
+import (
+	"errors"
+	"go/token"
+	"go/types"
+
+	"golang.org/x/tools/go/ssa"
+
+	"github.com/waggle-bpf/waggle/internal/compiler/ir"
+)
+
+// errRefused unwinds out of a function whose source was refused; the
+// diagnostic is in the module's list.
+var errRefused = errors.New("refused")
+
+// rep is the representation of a Go value: the leaves of its layout, or the one
+// address of a value in memory.
+type rep []*ir.Value
+
+// fn lowers one function.
+type fn struct {
+	m    *module
+	src  *ssa.Function
+	ir   *ir.Func
+	inst *instance
+
+	packets map[ssa.Value]bool
+	vals    map[ssa.Value]rep
+	tuples  map[ssa.Value][]rep
+	blocks  map[*ssa.BasicBlock]*ir.Block // where a block starts
+	ends    map[*ssa.BasicBlock]*ir.Block // where it ends, after the checks in it
+	entry   *ir.Block
+	cur     *ir.Block
+	pos     token.Pos // of the instruction being lowered
+	out     *ir.Value // where an in-memory result goes
+}
+
+func (f *fn) fail(pos token.Pos, code, hint, format string, args ...any) {
+	if !pos.IsValid() {
+		pos = f.pos
+	}
+	f.m.diags.Add(f.m.pkg.Fset.Position(pos), code, hint, format, args...)
+	panic(errRefused)
+}
+
+func (f *fn) lower(kinds []bool) {
+	f.entry = f.ir.NewBlock()
+	f.cur = f.entry
+	f.pos = f.src.Pos()
+	f.params(kinds)
+	order := f.src.DomPreorder()
+	for _, b := range order {
+		f.blocks[b] = f.ir.NewBlock()
+	}
+	f.entry.SetJump(f.blocks[f.src.Blocks[0]])
+	for _, b := range order {
+		f.cur = f.blocks[b]
+		f.declarePhis(b)
+		for _, in := range b.Instrs {
+			if p := in.Pos(); p.IsValid() {
+				f.pos = p
+			}
+			f.instr(in)
+		}
+		f.ends[b] = f.cur
+	}
+	f.connectPhis()
+	f.dropUnreachable()
+	f.resultTypes()
+}
+
+// params makes the flattened parameters and, for a result that lives in
+// memory, the pointer to it.
+func (f *fn) params(kinds []bool) {
+	n := int64(0)
+	param := func(t ir.Type) *ir.Value {
+		v := f.emit(ir.OpParam, t)
+		v.Int = n
+		n++
+		f.ir.Params = append(f.ir.Params, v)
+		return v
+	}
+	for i, p := range f.src.Params {
+		var r rep
+		for _, t := range f.leafTypes(p.Type(), kinds[i]) {
+			r = append(r, param(t))
+		}
+		f.vals[p] = r
+	}
+	if res := f.src.Signature.Results(); res.Len() == 1 && f.layout(res.At(0).Type()).inMemory {
+		f.out = param(ir.Ptr)
+	} else {
+		for i := range res.Len() {
+			if res.Len() > 1 && f.layout(res.At(i).Type()).inMemory {
+				f.fail(f.src.Pos(), "W0503", "return it alone or through a pointer", "%s returns a large value among others", f.src.Name())
+			}
+		}
+	}
+}
+
+// leafTypes returns the machine types of a value of type t.
+func (f *fn) leafTypes(t types.Type, packet bool) []ir.Type {
+	lay := f.layout(t)
+	if lay.inMemory {
+		return []ir.Type{ir.Ptr}
+	}
+	if packet {
+		return []ir.Type{ir.Ptr, ir.Ptr, ir.I64}
+	}
+	ts := make([]ir.Type, len(lay.leaves))
+	for i, l := range lay.leaves {
+		ts[i] = l.typ
+	}
+	return ts
+}
+
+func (f *fn) layout(t types.Type) *layout { return f.m.layouts.of(t) }
+
+// declarePhis makes the phis of b without operands, which may not exist yet.
+func (f *fn) declarePhis(b *ssa.BasicBlock) {
+	for _, in := range b.Instrs {
+		phi, ok := in.(*ssa.Phi)
+		if !ok {
+			break
+		}
+		if f.layout(phi.Type()).inMemory {
+			f.fail(phi.Pos(), "W0504", "assign through a pointer or index instead", "a large value is chosen by control flow")
+		}
+		var r rep
+		for _, t := range f.leafTypes(phi.Type(), f.isPacket(phi)) {
+			v := f.emit(ir.OpPhi, t)
+			r = append(r, v)
+		}
+		f.vals[phi] = r
+	}
+}
+
+// connectPhis fills in the operands. The predecessors of an IR block run in
+// the order in which the edges were made, which need not be go/ssa's.
+func (f *fn) connectPhis() {
+	for _, b := range f.src.Blocks {
+		start, ok := f.blocks[b]
+		if !ok {
+			continue
+		}
+		taken := map[*ir.Block]int{}
+		index := make([]int, len(b.Preds))
+		for i, p := range b.Preds {
+			index[i] = f.predIndex(start, f.ends[p], taken)
+		}
+		for _, in := range b.Instrs {
+			phi, ok := in.(*ssa.Phi)
+			if !ok {
+				break
+			}
+			f.fillPhi(phi, start, b, index)
+		}
+	}
+}
+
+// predIndex finds the next unused edge from p to b.
+func (f *fn) predIndex(b, p *ir.Block, taken map[*ir.Block]int) int {
+	if p == nil {
+		return -1
+	}
+	skip := taken[p]
+	taken[p]++
+	for i, q := range b.Preds {
+		if q == p {
+			if skip == 0 {
+				return i
+			}
+			skip--
+		}
+	}
+	return -1
+}
+
+func (f *fn) fillPhi(phi *ssa.Phi, start *ir.Block, b *ssa.BasicBlock, index []int) {
+	r := f.vals[phi]
+	for k := range r {
+		r[k].Args = make([]*ir.Value, len(start.Preds))
+	}
+	packet := f.isPacket(phi)
+	for i, e := range phi.Edges {
+		at := index[i]
+		if at < 0 {
+			continue // go/ssa's edge, but the block ends in a fault here
+		}
+		f.cur = f.ends[b.Preds[i]]
+		er := f.value(e)
+		if packet && !f.isPacket(e) && !isNilConst(e) {
+			f.fail(phi.Pos(), "W0505", "keep the two apart", "a packet slice and a plain slice meet in one variable")
+		}
+		for k := range r {
+			r[k].Args[at] = f.convertLeaf(er[k], r[k].Type)
+		}
+	}
+}
+
+// convertLeaf adapts the zero leaves of a nil slice to a packet slice.
+func (f *fn) convertLeaf(v *ir.Value, t ir.Type) *ir.Value {
+	if v.Type != t && v.Op == ir.OpConst {
+		return f.constant(t, v.Int)
+	}
+	return v
+}
+
+func isNilConst(v ssa.Value) bool {
+	c, ok := v.(*ssa.Const)
+	return ok && c.Value == nil
+}
+
+// dropUnreachable removes blocks that a fault or constant check cut off.
+func (f *fn) dropUnreachable() { f.ir.DropUnreachable() }
+
+// resultTypes records the flattened results.
+func (f *fn) resultTypes() {
+	res := f.src.Signature.Results()
+	f.inst.results = make([]bool, max(1, res.Len()))
+	if f.ir.Prog != nil {
+		f.ir.Results = []ir.Type{f.layout(res.At(0).Type()).leaves[0].typ}
+		return
+	}
+	if f.out != nil {
+		return
+	}
+	for i := range res.Len() {
+		t := res.At(i).Type()
+		packet := f.m.isPacketType(t) || isSliceOrString(t) && f.returnsPacket(i)
+		f.inst.results[i] = packet
+		f.ir.Results = append(f.ir.Results, f.leafTypes(t, packet)...)
+	}
+}
+
+func (f *fn) returnsPacket(i int) bool {
+	for _, b := range f.src.Blocks {
+		if len(b.Instrs) == 0 {
+			continue
+		}
+		if ret, ok := b.Instrs[len(b.Instrs)-1].(*ssa.Return); ok && f.isPacket(ret.Results[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// emit appends a value to the current block.
+func (f *fn) emit(op ir.Op, t ir.Type, args ...*ir.Value) *ir.Value {
+	return f.cur.Append(op, t, f.pos, args...)
+}
+
+// constant makes an integer or a null pointer.
+func (f *fn) constant(t ir.Type, n int64) *ir.Value {
+	v := f.emit(ir.OpConst, t)
+	v.Int = ir.SignExtend(n, t)
+	return v
+}
+
+// op emits a pure operation, folded if its operands are constants.
+func (f *fn) op(op ir.Op, t ir.Type, args ...*ir.Value) *ir.Value {
+	v := f.cur.NewValue(op, t, f.pos, args...)
+	if c, ok := ir.FoldConst(v); ok {
+		return f.constant(t, c)
+	}
+	f.cur.Values = append(f.cur.Values, v)
+	return v
+}
+
+// branch ends the current block with a branch on cond and returns the two new
+// blocks; nothing is current afterwards.
+func (f *fn) branch(cond *ir.Value) (then, els *ir.Block) {
+	then, els = f.ir.NewBlock(), f.ir.NewBlock()
+	f.cur.SetIf(cond, then, els, f.pos)
+	f.cur = nil
+	return then, els
+}
+
+// jump goes from the current block to b, which becomes current.
+func (f *fn) jump(b *ir.Block) {
+	f.cur.SetJump(b)
+	f.cur = b
+}
+
+// check continues where cond holds and faults elsewhere.
+func (f *fn) check(cond *ir.Value, kind ir.FaultKind, pos token.Pos) {
+	if cond.Op == ir.OpConst && cond.Int != 0 {
+		return
+	}
+	if !pos.IsValid() {
+		pos = f.pos
+	}
+	if cond.Op == ir.OpConst {
+		f.cur.SetFault(kind, pos)
+		f.cur = f.ir.NewBlock() // unreachable
+		return
+	}
+	from := f.cur
+	ok, bad := f.branch(cond)
+	from.Likely = 1
+	bad.SetFault(kind, pos)
+	f.cur = ok
+}
+
+// phi joins one value from each predecessor of the current block, in order.
+func (f *fn) phi(t ir.Type, args ...*ir.Value) *ir.Value {
+	v := f.cur.NewValue(ir.OpPhi, t, f.pos, args...)
+	n := len(f.cur.Phis())
+	f.cur.Values = append(f.cur.Values[:n:n], append([]*ir.Value{v}, f.cur.Values[n:]...)...)
+	return v
+}

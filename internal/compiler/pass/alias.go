@@ -1,0 +1,188 @@
+package pass
+
+import "github.com/waggle-bpf/waggle/internal/compiler/ir"
+
+// place is a piece of memory: size bytes at base+off. size -1 is unknown.
+type place struct {
+	base      *ir.Value
+	off, size int64
+	exact     bool // off is right; else anywhere in base's object
+}
+
+// placeOf returns the memory that a pointer operand with offset covers.
+func placeOf(p *ir.Value, off, size int64) place {
+	exact := true
+	for p.Op == ir.OpPtrAdd {
+		if p.Args[1].Op == ir.OpConst {
+			off += p.Args[1].Int
+		} else {
+			exact = false
+		}
+		p = p.Args[0]
+	}
+	if p.Op == ir.OpSlotAddr || p.Op == ir.OpGlobalAddr {
+		off += p.Int
+	}
+	return place{p, off, size, exact}
+}
+
+// same reports whether p and q are exactly the same bytes.
+func (p place) same(q place) bool {
+	return p.exact && q.exact && p.off == q.off && p.size == q.size && sameObject(p.base, q.base)
+}
+
+// loadType returns the width that a load reads. Before legalisation that is its
+// type; afterwards narrow loads keep their width in Aux.
+func loadType(v *ir.Value) ir.Type {
+	if t, ok := v.Aux.(ir.Type); ok {
+		return t
+	}
+	return v.Type
+}
+
+// storeType returns the width that a store writes.
+func storeType(v *ir.Value) ir.Type {
+	if t, ok := v.Aux.(ir.Type); ok {
+		return t
+	}
+	return v.Args[1].Type
+}
+
+// objectKind is what a pointer points into, by where it came from.
+type objectKind uint8
+
+const (
+	objectUnknown objectKind = iota
+	objectSlot
+	objectGlobal
+	objectContext
+	objectPacket
+	objectMapValue
+)
+
+func kindOf(base *ir.Value) objectKind {
+	switch base.Op {
+	case ir.OpSlotAddr:
+		return objectSlot
+	case ir.OpGlobalAddr:
+		return objectGlobal
+	case ir.OpCtxPtr:
+		return objectPacket
+	case ir.OpParam:
+		if base.Block.Func.Prog != nil {
+			return objectContext
+		}
+	case ir.OpHelper:
+		return objectMapValue
+	}
+	return objectUnknown
+}
+
+// mayAlias reports whether two places can share a byte. escaped tells which
+// slots unknown pointers may point to.
+func mayAlias(a, b place, escaped map[*ir.Slot]bool) bool {
+	ka, kb := kindOf(a.base), kindOf(b.base)
+	if ka > kb {
+		a, b, ka, kb = b, a, kb, ka
+	}
+	switch {
+	case ka == kb && sameObject(a.base, b.base):
+		if !a.exact || !b.exact || a.size < 0 || b.size < 0 {
+			return true
+		}
+		return a.off < b.off+b.size && b.off < a.off+a.size
+	case ka == objectUnknown && kb == objectSlot:
+		return escaped[b.base.Aux.(*ir.Slot)]
+	case ka == objectUnknown || kb == objectUnknown:
+		return true
+	case ka == objectMapValue && kb == objectMapValue:
+		return true // two lookups may find one value
+	}
+	// Different kinds of object, or different slots or globals.
+	return ka == kb && ka != objectSlot && ka != objectGlobal
+}
+
+func sameObject(a, b *ir.Value) bool {
+	if a == b {
+		return true
+	}
+	if a.Op == ir.OpSlotAddr || a.Op == ir.OpGlobalAddr {
+		return a.Op == b.Op && a.Aux == b.Aux
+	}
+	return false
+}
+
+// escapedSlots finds the slots whose address goes anywhere but into loads,
+// stores and helper calls: a helper keeps no pointer, but a phi, a stored
+// address or a called function may.
+func escapedSlots(f *ir.Func) map[*ir.Slot]bool {
+	escaped := map[*ir.Slot]bool{}
+	derived := map[*ir.Value]*ir.Slot{}
+	for _, b := range f.Blocks {
+		for _, v := range b.Values {
+			if v.Op == ir.OpSlotAddr {
+				derived[v] = v.Aux.(*ir.Slot)
+			}
+			if v.Op == ir.OpPtrAdd && derived[v.Args[0]] != nil {
+				derived[v] = derived[v.Args[0]]
+			}
+		}
+	}
+	for _, b := range f.Blocks {
+		for _, v := range b.Values {
+			for i, a := range v.Args {
+				if s := derived[a]; s != nil && !harmlessUse(v, i) {
+					escaped[s] = true
+				}
+			}
+		}
+		for _, r := range b.Rets {
+			if s := derived[r]; s != nil {
+				escaped[s] = true
+			}
+		}
+	}
+	return escaped
+}
+
+func harmlessUse(v *ir.Value, i int) bool {
+	switch v.Op {
+	case ir.OpLoad, ir.OpZero, ir.OpMove, ir.OpHelper, ir.OpAtomic:
+		return true
+	case ir.OpStore, ir.OpPtrAdd:
+		return i == 0
+	}
+	return v.Op.IsCompare()
+}
+
+// writes calls visit for each place that v may write. all means anything that
+// is not a slot, and any escaped slot.
+func writes(v *ir.Value, visit func(p place), all func()) {
+	switch v.Op {
+	case ir.OpStore:
+		visit(placeOf(v.Args[0], v.Int, storeType(v).Size()))
+	case ir.OpZero:
+		visit(placeOf(v.Args[0], v.Int, v.Aux.(int64)))
+	case ir.OpMove:
+		visit(placeOf(v.Args[0], 0, v.Int))
+	case ir.OpAtomic:
+		visit(placeOf(v.Args[0], v.Int, v.Args[1].Type.Size()))
+	case ir.OpHelper:
+		h := v.Aux.(*ir.HelperCall)
+		for i, a := range v.Args {
+			if h.Writes[i] != 0 {
+				visit(placeOf(a, 0, -1))
+			}
+		}
+		if !h.Pure {
+			all()
+		}
+	case ir.OpCall, ir.OpTailCall:
+		for _, a := range v.Args {
+			if a.Type == ir.Ptr {
+				visit(placeOf(a, 0, -1))
+			}
+		}
+		all()
+	}
+}

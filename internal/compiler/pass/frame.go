@@ -1,0 +1,182 @@
+package pass
+
+import (
+	"sort"
+
+	"github.com/waggle-bpf/waggle/internal/compiler/ir"
+)
+
+// layoutFrames gives every slot its place below the frame pointer. Slots whose
+// lives do not overlap share memory.
+func layoutFrames(m *ir.Module) error {
+	for _, f := range m.Funcs {
+		dropSlots(f)
+		FrameSize(f)
+	}
+	return nil
+}
+
+// FrameSize lays out the slots of f and returns the bytes used, a multiple of 8.
+func FrameSize(f *ir.Func) int64 {
+	live := slotLiveness(f)
+	order := append([]*ir.Slot{}, f.Slots...)
+	sort.SliceStable(order, func(i, j int) bool { return order[i].Size > order[j].Size })
+	size := int64(0)
+	var placed []*ir.Slot
+	for _, s := range order {
+		top := int64(0) // distance of the slot's end from the frame pointer
+		need := (s.Size + 7) &^ 7
+		for moved := true; moved; {
+			moved = false
+			for _, p := range placed {
+				pTop, pBottom := -p.Offset-(p.Size+7)&^7, -p.Offset
+				if live.overlap(s, p) && top < pBottom && pTop < top+need {
+					top, moved = pBottom, true
+				}
+			}
+		}
+		s.Offset = -(top + need)
+		placed = append(placed, s)
+		size = max(size, top+need)
+	}
+	return size
+}
+
+// slotRanges holds, for each slot, the program points at which its contents
+// matter. A point is a position in the concatenation of all blocks.
+type slotRanges struct {
+	points map[*ir.Slot]bitset
+}
+
+type bitset []uint64
+
+func newBitset(n int) bitset    { return make(bitset, (n+63)/64) }
+func (b bitset) set(i int)      { b[i/64] |= 1 << (i % 64) }
+func (b bitset) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
+
+func (b bitset) meets(o bitset) bool {
+	for i := range b {
+		if b[i]&o[i] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *slotRanges) overlap(a, b *ir.Slot) bool {
+	return r.points[a] == nil || r.points[b] == nil || r.points[a].meets(r.points[b])
+}
+
+// slotLiveness computes the lives of slots: the points that lie both behind
+// some use of the slot's address and before another. A slot whose address is
+// stored, passed to a function or chosen by a phi lives everywhere (nil).
+func slotLiveness(f *ir.Func) *slotRanges {
+	r := &slotRanges{points: map[*ir.Slot]bitset{}}
+	start := make([]int, f.NumBlocks())
+	n := 0
+	for _, b := range f.Blocks {
+		start[b.ID] = n
+		n += len(b.Values) + 1
+	}
+	escaped := escapedSlots(f)
+	uses := slotUsePoints(f, start)
+	for _, s := range f.Slots {
+		if escaped[s] {
+			continue
+		}
+		after := flood(f, start, n, uses[s], true)
+		before := flood(f, start, n, uses[s], false)
+		for i := range after {
+			after[i] &= before[i]
+		}
+		r.points[s] = after
+	}
+	return r
+}
+
+// slotUsePoints lists where each slot's address, or one derived from it, is an
+// operand.
+func slotUsePoints(f *ir.Func, start []int) map[*ir.Slot][]int {
+	derived := map[*ir.Value]*ir.Slot{}
+	for _, b := range f.Blocks {
+		for _, v := range b.Values {
+			switch {
+			case v.Op == ir.OpSlotAddr:
+				derived[v] = v.Aux.(*ir.Slot)
+			case v.Op == ir.OpPtrAdd && derived[v.Args[0]] != nil:
+				derived[v] = derived[v.Args[0]]
+			}
+		}
+	}
+	uses := map[*ir.Slot][]int{}
+	for _, b := range f.Blocks {
+		for i, v := range b.Values {
+			for _, a := range v.Args {
+				if s := derived[a]; s != nil && v.Op != ir.OpPtrAdd {
+					uses[s] = append(uses[s], start[b.ID]+i)
+				}
+			}
+		}
+	}
+	return uses
+}
+
+// flood marks the points reachable from the uses, forward or backward, the
+// uses included.
+func flood(f *ir.Func, start []int, n int, uses []int, forward bool) bitset {
+	reach := newBitset(n)
+	isUse := newBitset(n)
+	for _, u := range uses {
+		isUse.set(u)
+	}
+	entered := make([]bool, f.NumBlocks()) // reached at its near end
+	po := f.Postorder()
+	for changed := true; changed; {
+		changed = false
+		for k := range po {
+			b := po[k]
+			if forward {
+				b = po[len(po)-1-k]
+			}
+			if floodBlock(b, start[b.ID], entered, isUse, reach, forward) {
+				changed = true
+			}
+		}
+	}
+	return reach
+}
+
+func floodBlock(b *ir.Block, base int, entered []bool, isUse, reach bitset, forward bool) bool {
+	on := entered[b.ID]
+	size := len(b.Values) + 1
+	for i := range size {
+		at := base + i
+		if !forward {
+			at = base + size - 1 - i
+		}
+		on = on || isUse.has(at)
+		if on {
+			reach.set(at)
+		}
+	}
+	next := b.Succs
+	if !forward {
+		next = b.Preds
+	}
+	changed := false
+	for _, s := range next {
+		if on && !entered[s.ID] {
+			entered[s.ID] = true
+			changed = true
+		}
+	}
+	return changed
+}
+
+// LargestSlots returns the slots of f by size, for the message about a frame
+// that is too large.
+func LargestSlots(f *ir.Func, n int) []*ir.Slot {
+	slots := append([]*ir.Slot{}, f.Slots...)
+	sort.SliceStable(slots, func(i, j int) bool { return slots[i].Size > slots[j].Size })
+	return slots[:min(n, len(slots))]
+}

@@ -1,0 +1,315 @@
+package pass
+
+import "github.com/waggle-bpf/waggle/internal/compiler/ir"
+
+// forwardMemory replaces loads by the value that was stored or loaded at the
+// same place before, along single-predecessor chains of blocks.
+func forwardMemory(f *ir.Func) {
+	m := forwarder{f: f, dom: f.Dominators(), escaped: escapedSlots(f), repl: map[*ir.Value]*ir.Value{}}
+	m.block(f.Entry(), nil)
+	f.ReplaceUses(m.repl)
+}
+
+// known is one remembered piece of memory.
+type known struct {
+	at    place
+	value *ir.Value
+}
+
+type forwarder struct {
+	f       *ir.Func
+	dom     *ir.DomTree
+	escaped map[*ir.Slot]bool
+	repl    map[*ir.Value]*ir.Value
+}
+
+// block visits b with what is known at the end of its only predecessor.
+func (m *forwarder) block(b *ir.Block, have []known) {
+	have = append([]known{}, have...)
+	kept := b.Values[:0]
+	for _, v := range b.Values {
+		for i, a := range v.Args {
+			if r := m.repl[a]; r != nil {
+				v.Args[i] = r
+			}
+		}
+		var drop bool
+		have, drop = m.visit(b, v, have)
+		if !drop {
+			kept = append(kept, v)
+		}
+	}
+	b.Values = kept
+	for _, child := range m.dom.Children[b.ID] {
+		if len(child.Preds) == 1 {
+			m.block(child, have)
+		} else {
+			m.block(child, nil)
+		}
+	}
+}
+
+// visit updates what is known; drop says that v became a known value.
+func (m *forwarder) visit(b *ir.Block, v *ir.Value, have []known) (_ []known, drop bool) {
+	switch v.Op {
+	case ir.OpLoad, ir.OpCtxPtr:
+		at := placeOf(v.Args[0], v.Int, loadType(v).Size())
+		if v.Op == ir.OpCtxPtr {
+			at.size = 4
+		}
+		for _, k := range have {
+			if k.at.same(at) && k.value.Type == v.Type && (k.value.Op == ir.OpCtxPtr) == (v.Op == ir.OpCtxPtr) {
+				m.repl[v] = k.value
+				return have, true
+			}
+		}
+		if at.exact {
+			have = append(have, known{at, v})
+		}
+		return have, false
+	}
+	writes(v, func(p place) { have = m.forget(have, p) }, func() { have = m.forgetShared(have, v) })
+	if v.Op == ir.OpStore {
+		at := placeOf(v.Args[0], v.Int, storeType(v).Size())
+		if at.exact && kindOf(at.base) != objectContext {
+			have = append(have, known{at, v.Args[1]})
+		}
+	}
+	return have, false
+}
+
+// forget drops what a write to p may change.
+func (m *forwarder) forget(have []known, p place) []known {
+	kept := have[:0]
+	for _, k := range have {
+		if !mayAlias(k.at, p, m.escaped) {
+			kept = append(kept, k)
+		}
+	}
+	return kept
+}
+
+// forgetShared drops what a call with effects may change: everything but slots
+// that nobody else knows. A helper leaves the packet and the context alone
+// unless it says so.
+func (m *forwarder) forgetShared(have []known, call *ir.Value) []known {
+	h, isHelper := call.Aux.(*ir.HelperCall)
+	kept := have[:0]
+	for _, k := range have {
+		switch kindOf(k.at.base) {
+		case objectSlot:
+			if m.escaped[k.at.base.Aux.(*ir.Slot)] {
+				continue
+			}
+		case objectPacket, objectContext:
+			if !isHelper || h.InvalidatesPackets {
+				continue
+			}
+		default:
+			continue
+		}
+		kept = append(kept, k)
+	}
+	return kept
+}
+
+// deadStores removes stores to slots that nothing reads before they are
+// overwritten or the function ends, and takes the overwritten parts off
+// clears.
+func deadStores(f *ir.Func) {
+	escaped := escapedSlots(f)
+	removeUnread(f, escaped)
+	for _, b := range f.Blocks {
+		overwritten(b, escaped)
+	}
+	clean(f)
+	dropSlots(f)
+}
+
+// removeUnread drops all writes to slots that are never read.
+func removeUnread(f *ir.Func, escaped map[*ir.Slot]bool) {
+	read := map[*ir.Slot]bool{}
+	note := func(p *ir.Value) {
+		if base := placeOf(p, 0, -1).base; base.Op == ir.OpSlotAddr {
+			read[base.Aux.(*ir.Slot)] = true
+		}
+	}
+	for _, b := range f.Blocks {
+		for _, v := range b.Values {
+			for i, a := range v.Args {
+				writesOnly := i == 0 && (v.Op == ir.OpStore || v.Op == ir.OpZero || v.Op == ir.OpMove) || v.Op == ir.OpPtrAdd
+				if !writesOnly && a.Type == ir.Ptr {
+					note(a)
+				}
+			}
+		}
+		for _, r := range b.Rets {
+			if r.Type == ir.Ptr {
+				note(r)
+			}
+		}
+	}
+	for _, b := range f.Blocks {
+		kept := b.Values[:0]
+		for _, v := range b.Values {
+			if v.Op == ir.OpStore || v.Op == ir.OpZero || v.Op == ir.OpMove {
+				base := placeOf(v.Args[0], 0, -1).base
+				if base.Op == ir.OpSlotAddr && !read[base.Aux.(*ir.Slot)] && !escaped[base.Aux.(*ir.Slot)] {
+					continue
+				}
+			}
+			kept = append(kept, v)
+		}
+		b.Values = kept
+	}
+}
+
+// span is a range of bytes of a slot.
+type span struct {
+	slot     *ir.Slot
+	from, to int64
+}
+
+// overwritten walks b backwards with the bytes of slots that will be written
+// before they are read, and drops or shortens writes that fall into them.
+func overwritten(b *ir.Block, escaped map[*ir.Slot]bool) {
+	var dead []span
+	if b.Term == ir.TermRet || b.Term == ir.TermFault {
+		for _, s := range b.Func.Slots {
+			if !escaped[s] {
+				dead = append(dead, span{s, 0, s.Size})
+			}
+		}
+	}
+	out := make([]*ir.Value, 0, len(b.Values))
+	for i := len(b.Values) - 1; i >= 0; i-- {
+		v := b.Values[i]
+		keep := true
+		switch v.Op {
+		case ir.OpStore:
+			p := placeOf(v.Args[0], v.Int, storeType(v).Size())
+			if s, ok := slotSpan(p); ok {
+				keep = !covered(dead, s)
+				if !escaped[s.slot] {
+					dead = append(dead, s)
+				}
+			}
+		case ir.OpZero:
+			p := placeOf(v.Args[0], v.Int, v.Aux.(int64))
+			if s, ok := slotSpan(p); ok {
+				out = appendLive(out, b, v, s, dead)
+				keep = false
+				if !escaped[s.slot] {
+					dead = append(dead, s)
+				}
+			}
+		default:
+			dead = removeRead(dead, v)
+		}
+		if keep {
+			out = append(out, v)
+		}
+	}
+	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
+		out[i], out[j] = out[j], out[i]
+	}
+	b.Values = out
+}
+
+func slotSpan(p place) (span, bool) {
+	if p.base.Op != ir.OpSlotAddr || !p.exact || p.size < 0 {
+		return span{}, false
+	}
+	return span{p.base.Aux.(*ir.Slot), p.off, p.off + p.size}, true
+}
+
+func covered(dead []span, s span) bool {
+	return len(subtract(s, dead)) == 0
+}
+
+// subtract returns the parts of s that no dead span covers.
+func subtract(s span, dead []span) []span {
+	live := []span{s}
+	for _, d := range dead {
+		if d.slot != s.slot {
+			continue
+		}
+		var next []span
+		for _, l := range live {
+			if d.to <= l.from || l.to <= d.from {
+				next = append(next, l)
+				continue
+			}
+			if l.from < d.from {
+				next = append(next, span{l.slot, l.from, d.from})
+			}
+			if d.to < l.to {
+				next = append(next, span{l.slot, d.to, l.to})
+			}
+		}
+		live = next
+	}
+	return live
+}
+
+// appendLive replaces a clear by clears of the parts that matter. Out runs
+// backwards.
+func appendLive(out []*ir.Value, b *ir.Block, v *ir.Value, s span, dead []span) []*ir.Value {
+	live := subtract(s, dead)
+	if len(live) == 1 && live[0] == s {
+		return append(out, v)
+	}
+	for _, l := range live {
+		addr := b.NewValue(ir.OpSlotAddr, ir.Ptr, v.Pos)
+		addr.Aux, addr.Int = l.slot, l.from
+		z := b.NewValue(ir.OpZero, ir.Void, v.Pos, addr)
+		z.Aux = l.to - l.from
+		out = append(out, z, addr)
+	}
+	return out
+}
+
+// removeRead takes what v may read off the dead spans.
+func removeRead(dead []span, v *ir.Value) []span {
+	for i, a := range v.Args {
+		if a.Type != ir.Ptr || v.Op == ir.OpPtrAdd || v.Op.IsCompare() {
+			continue
+		}
+		size := int64(-1)
+		switch v.Op {
+		case ir.OpLoad:
+			size = loadType(v).Size()
+		case ir.OpMove:
+			if i == 0 {
+				continue
+			}
+			size = v.Int
+		case ir.OpHelper:
+			if r := v.Aux.(*ir.HelperCall).Reads[i]; r > 0 {
+				size = r
+			}
+		}
+		p := placeOf(a, 0, size)
+		if v.Op == ir.OpLoad || v.Op == ir.OpAtomic {
+			p = placeOf(a, v.Int, size)
+		}
+		if p.base.Op != ir.OpSlotAddr {
+			continue
+		}
+		slot := p.base.Aux.(*ir.Slot)
+		read := span{slot, 0, slot.Size}
+		if p.exact && size >= 0 {
+			read = span{slot, p.off, p.off + size}
+		}
+		var next []span
+		for _, d := range dead {
+			if d.slot == slot {
+				next = append(next, subtract(d, []span{read})...)
+			} else {
+				next = append(next, d)
+			}
+		}
+		dead = next
+	}
+	return dead
+}

@@ -1,0 +1,106 @@
+package pass
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/waggle-bpf/waggle/internal/compiler/ir"
+)
+
+// Pass is one step of the pipeline. Exactly one of the functions is set.
+type Pass struct {
+	Name   string
+	Func   func(*ir.Func)
+	Module func(*ir.Module) error
+}
+
+// Pipeline is what every module goes through, in order.
+var Pipeline = []Pass{
+	{Name: "early clean", Func: clean},
+	{Name: "inline", Module: inline},
+	{Name: "slots", Func: promoteSlots}, // before everything that wants values instead of memory
+	{Name: "simplify", Func: optimize},
+	{Name: "late slots", Func: promoteSlots}, // folding made addresses constant
+	{Name: "memory", Func: forwardMemory},
+	{Name: "late simplify", Func: optimize},
+	{Name: "dead stores", Func: deadStores},
+	{Name: "legalize", Func: legalize},
+	{Name: "expand", Func: expandMemory},
+	{Name: "last simplify", Func: optimizeLegal},
+	{Name: "abi", Module: lowerCalls},
+	{Name: "release", Func: releaseOnFault},
+	{Name: "faults", Module: expandFaults},
+	{Name: "last dce", Func: lastClean},
+	{Name: "frame", Module: layoutFrames},
+}
+
+// order lists which pass must run before which, and why. The test of this
+// package holds the pipeline to it.
+var order = []struct{ before, after, why string }{
+	{"inline", "slots", "arguments passed by address become promotable"},
+	{"slots", "simplify", "folding works on values"},
+	{"simplify", "late slots", "an index must be constant before its slot is taken apart"},
+	{"memory", "dead stores", "a forwarded load no longer keeps its store"},
+	{"dead stores", "expand", "a cleared slot is one operation until it is expanded"},
+	{"legalize", "expand", "expansion makes legal loads and stores only"},
+	{"abi", "release", "a call that faulted leaves its caller too"},
+	{"release", "faults", "the fault terminators must still be there"},
+	{"abi", "frame", "out-parameters are slots"},
+}
+
+// Config controls a run of the pipeline.
+type Config struct {
+	// Check verifies the IR after every pass.
+	Check bool
+	// Dump receives the functions after the pass DumpPass ("all" for every
+	// pass), of the function DumpFunc only if that is set.
+	Dump               io.Writer
+	DumpPass, DumpFunc string
+}
+
+// Run sends m through the pipeline.
+func Run(m *ir.Module, c Config) error {
+	c.dump(m, "lower")
+	for _, p := range Pipeline {
+		if p.Module != nil {
+			if err := p.Module(m); err != nil {
+				return err
+			}
+		} else {
+			for _, f := range m.Funcs {
+				p.Func(f)
+			}
+		}
+		c.dump(m, p.Name)
+		if !c.Check {
+			continue
+		}
+		for _, f := range m.Funcs {
+			if err := f.Check(); err != nil {
+				return fmt.Errorf("BUG: after pass %s: %w", p.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Names returns the names that DumpPass may have.
+func Names() []string {
+	names := []string{"lower"}
+	for _, p := range Pipeline {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+func (c *Config) dump(m *ir.Module, pass string) {
+	if c.Dump == nil || c.DumpPass != "all" && !strings.EqualFold(c.DumpPass, pass) {
+		return
+	}
+	for _, f := range m.Funcs {
+		if c.DumpFunc == "" || c.DumpFunc == f.Name {
+			fmt.Fprintf(c.Dump, "# after %s\n%s\n", pass, f)
+		}
+	}
+}
