@@ -1,0 +1,193 @@
+// Package compile turns kernel packages, written in Go, into BPF objects. It
+// needs nothing but the package's source: no clang, no kernel headers, not even
+// a Go toolchain.
+//
+//	obj, err := compile.Compile(ctx, compile.Config{Dir: "./kern"})
+//	if err != nil {
+//		return err // a compile.Diagnostics prints file:line:col: message
+//	}
+//	os.WriteFile("kern.o", obj.ELF, 0o644)
+//
+// The language is described in docs/subset.md; the library that kernel
+// packages import is below bpf/.
+package compile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"go/token"
+	"go/types"
+	"io"
+
+	"github.com/waggle-bpf/waggle/internal/compiler/codegen"
+	"github.com/waggle-bpf/waggle/internal/compiler/diag"
+	"github.com/waggle-bpf/waggle/internal/compiler/ir"
+	"github.com/waggle-bpf/waggle/internal/compiler/lower"
+	"github.com/waggle-bpf/waggle/internal/compiler/object"
+	"github.com/waggle-bpf/waggle/internal/compiler/pass"
+	"github.com/waggle-bpf/waggle/internal/compiler/source"
+)
+
+// Diagnostic is one complaint about the source, with position, stable code and
+// way out. Diagnostics is what Compile returns for a program it refuses.
+type (
+	Diagnostic  = diag.Diagnostic
+	Diagnostics = diag.List
+)
+
+// Config says what to compile.
+type Config struct {
+	// Dir is the directory of the kernel package, or a single Go file.
+	Dir string
+	// Files adds or replaces files by name; with an empty Dir they are the
+	// whole package.
+	Files map[string][]byte
+	// Roots names functions that must be found and checked besides the
+	// functions with a //bpf: directive.
+	Roots []string
+	// GOARCH is the target machine, which matters to build constraints and to
+	// the registers that probes see; empty means the host's.
+	GOARCH string
+	// Check verifies every intermediate form; for tests.
+	Check bool
+	// Dump receives the intermediate code after the stage DumpPass ("all" for
+	// every stage; see Stages), of the function DumpFunc only if that is set.
+	Dump               io.Writer
+	DumpPass, DumpFunc string
+}
+
+// Object is a compiled package.
+type Object struct {
+	// ELF is the BPF object file: what libbpf and cilium/ebpf load.
+	ELF []byte
+	// Faults lists the places where a program may still fault.
+	Faults []Fault
+	// Programs lists the entry points.
+	Programs []Program
+	// Package is the kernel package, for generators of bindings.
+	Package *types.Package
+	// Maps and Variables are the package's own maps and variables.
+	Maps      []Variable
+	Variables []Variable
+}
+
+// Fault is a place where a program may fault at run time.
+type Fault struct {
+	Pos token.Position
+	// Kind is what goes wrong: "index out of range".
+	Kind string
+}
+
+// Program is one entry point of an object.
+type Program struct {
+	Name string
+	// Kind and Target are the directive's words.
+	Kind, Target string
+	// Insns is the number of instruction slots, subprograms not included.
+	Insns int
+}
+
+// Variable is a package-level variable as the object shows it.
+type Variable struct {
+	// Name is the symbol in the object.
+	Name string
+	Type types.Type
+	// Const variables are set before loading.
+	Const bool
+}
+
+// Compile compiles one kernel package. A refused program yields Diagnostics.
+func Compile(ctx context.Context, cfg Config) (*Object, error) {
+	pkg, err := load(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m, err := lower.Module(pkg)
+	if err != nil {
+		return nil, err
+	}
+	if err := pass.Run(m, pass.Config{Check: cfg.Check, Dump: cfg.Dump, DumpPass: cfg.DumpPass, DumpFunc: cfg.DumpFunc}); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	code, err := codegen.Module(m, codegen.Config{Check: cfg.Check, Dump: cfg.Dump, DumpPass: cfg.DumpPass, DumpFunc: cfg.DumpFunc})
+	if err != nil {
+		return nil, stackDiagnostic(m, err)
+	}
+	elf, err := object.Write(m, code, object.Options{
+		Dir: pkg.Dir, Lines: pkg.Lines,
+		BTFName: func(n *types.TypeName) string { return pkg.BTFNames[n] },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("write object: %w", err)
+	}
+	obj := &Object{ELF: elf, Package: pkg.Types}
+	obj.describe(m, pkg)
+	for i, f := range m.Funcs {
+		if f.Prog != nil {
+			n := 0
+			for k := range code[i].Insns {
+				n += code[i].Insns[k].Slots()
+			}
+			obj.Programs = append(obj.Programs, Program{f.Name, f.Prog.Kind.Name, f.Prog.Target, n})
+		}
+	}
+	return obj, nil
+}
+
+// load finds, checks and prunes the package.
+func load(cfg Config) (*source.Package, error) {
+	pkg, err := source.Load(source.Config{
+		Dir: cfg.Dir, Files: cfg.Files, Roots: cfg.Roots, GOARCH: cfg.GOARCH, Check: cfg.Check,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return pkg, nil
+}
+
+// Signature returns the signature of a function of the package in dir, after
+// checking that it is kernel Go.
+func Signature(dir, name string) (*types.Signature, error) {
+	pkg, err := load(Config{Dir: dir, Roots: []string{name}})
+	if err != nil {
+		return nil, err
+	}
+	return pkg.Roots[0].Signature, nil
+}
+
+// Stages returns the names that Config.DumpPass may have, in order.
+func Stages() []string { return append(pass.Names(), codegen.Stages()...) }
+
+func (o *Object) describe(m *ir.Module, pkg *source.Package) {
+	for _, f := range m.Faults {
+		o.Faults = append(o.Faults, Fault{m.Fset.Position(f.Pos), f.Kind.String()})
+	}
+	for _, v := range pkg.Maps {
+		if v.Var.Pkg == pkg.SSA {
+			o.Maps = append(o.Maps, Variable{Name: v.Name, Type: v.Var.Object().Type()})
+		}
+	}
+	for _, v := range pkg.Globals {
+		if v.Var.Pkg == pkg.SSA {
+			o.Variables = append(o.Variables, Variable{Name: v.Name, Type: v.Type, Const: v.Const})
+		}
+	}
+}
+
+// stackDiagnostic gives a stack overflow the position of its function.
+func stackDiagnostic(m *ir.Module, err error) error {
+	var se *codegen.StackError
+	if !errors.As(err, &se) {
+		return err
+	}
+	var l diag.List
+	l.Add(m.Fset.Position(se.Func.Pos), "W0601", "keep large values in a bpf.Scratch map", "%s", se.Error())
+	return l
+}
