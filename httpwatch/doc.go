@@ -1,0 +1,3 @@
+// Package httpwatch prints the HTTP requests that pass a machine's network
+// interfaces: the tool behind "waggle trace http".
+package httpwatch
