@@ -2,6 +2,7 @@ package source
 
 import (
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/token"
 	"go/types"
@@ -51,6 +52,8 @@ func (l *loader) addLibraryFiles() {
 
 func (l *loader) checkUnit(u *unit) {
 	u.state = checking
+	l.inCheck = append(l.inCheck, u)
+	defer func() { l.inCheck = l.inCheck[:len(l.inCheck)-1] }()
 	conf := types.Config{
 		GoVersion: u.goVersion,
 		Importer:  importer{l},
@@ -105,12 +108,21 @@ func (i importer) Import(path string) (*types.Package, error) {
 	case unchecked:
 		i.l.checkUnit(u)
 	case checking:
-		return nil, errCycle
+		return nil, fmt.Errorf("%w: %s", errCycle, i.l.cycle(u))
 	}
 	return u.types, nil
 }
 
 var errCycle = errors.New("import cycle")
+
+// cycle prints the imports that lead from u back to u.
+func (l *loader) cycle(u *unit) string {
+	var path []string
+	for _, v := range l.inCheck[slices.Index(l.inCheck, u):] {
+		path = append(path, v.path)
+	}
+	return strings.Join(append(path, u.path), " -> ")
+}
 
 // named returns the part of a file that the closure over names kept. The
 // package itself is kept whole.
@@ -192,8 +204,8 @@ func (l *loader) isImportError(e typeError) bool {
 // report turns a complaint of go/types into a diagnostic.
 func (l *loader) report(e typeError) {
 	msg := e.err.Msg
-	if strings.Contains(msg, errCycle.Error()) {
-		msg = "import cycle"
+	if i := strings.Index(msg, errCycle.Error()); i >= 0 {
+		msg = strings.TrimSuffix(msg[i:], ")") // go/types wraps it
 	}
 	l.errorf(e.err.Pos, "", "", "%s", msg)
 }

@@ -1,10 +1,6 @@
 package source
 
-import (
-	"go/token"
-
-	"github.com/waggle-bpf/waggle/internal/compiler/diag"
-)
+import "go/token"
 
 // The codes of what loading refuses; Rules explains them.
 const (
@@ -43,24 +39,4 @@ const (
 // refuse records a complaint whose way out is the rule's.
 func (l *loader) refuse(pos token.Pos, code, format string, args ...any) {
 	l.errorf(pos, code, Rules.WayOut(code), format, args...)
-}
-
-// Rules documents what loading refuses.
-var Rules = diag.Rules{
-	{
-		Code:   codeHostOnly,
-		Title:  "package that kernel code can't use",
-		Why:    "of the standard library there are kernel-side twins of bytes, cmp, encoding/binary, math/bits, slices, sync/atomic and unsafe, each in part",
-		WayOut: "move what uses it out of the functions that programs reach",
-		Example: `package p
-
-import "fmt"
-
-//bpf:xdp
-func Prog(ctx *xdp.Context) xdp.Action {
-	fmt.Println("packet")
-	return xdp.Pass
-}
-`,
-	},
 }

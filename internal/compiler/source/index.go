@@ -3,6 +3,7 @@ package source
 import (
 	"go/ast"
 	"go/token"
+	"regexp"
 	"strings"
 )
 
@@ -127,22 +128,27 @@ type uses struct {
 	list []string
 }
 
-// newUses starts with the words of the directives in doc: they may name types
-// and constants.
+// newUses starts with the types and constants that the directives in doc name.
 func newUses(doc *ast.CommentGroup) *uses {
 	u := &uses{seen: make(map[string]bool)}
-	if doc == nil {
-		return u
-	}
-	for _, c := range doc.List {
-		if text, ok := strings.CutPrefix(c.Text, directivePrefix); ok {
-			for _, word := range strings.FieldsFunc(text, notIdent) {
+	for _, d := range directives(doc) {
+		var exprs []string
+		switch d.word {
+		case "fault":
+			exprs = []string{d.args}
+		case "helper":
+			exprs = sizeofArg.FindAllString(d.args, -1)
+		}
+		for _, x := range exprs {
+			for _, word := range strings.FieldsFunc(x, notIdent) {
 				u.name(word)
 			}
 		}
 	}
 	return u
 }
+
+var sizeofArg = regexp.MustCompile(`sizeof\([^)]*`)
 
 func notIdent(r rune) bool {
 	return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r < 0x80

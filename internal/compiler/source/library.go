@@ -52,8 +52,8 @@ func (l *library) locate(pkg string) (fsys fs.FS, dir string, ok bool) {
 	if pkg != bpfPath && strings.HasPrefix(pkg, ModulePath+"/") && !strings.HasPrefix(pkg, bpfPath+"/") {
 		return nil, "", false
 	}
-	info, err := fs.Stat(fsys, dir)
-	return fsys, dir, err == nil && info.IsDir()
+	names, err := fs.Glob(fsys, dir+"/*.go") // math is but the parent of math/bits
+	return fsys, dir, err == nil && len(names) > 0
 }
 
 // has reports whether the package is embedded.
@@ -94,6 +94,9 @@ func (l *library) parse(pkg string, match func(string, []byte) (bool, error)) ([
 		f, err := parseFile(l.fset, source{pkg + "/" + e.Name(), src})
 		if err != nil {
 			return nil, err
+		}
+		for _, imp := range f.imports {
+			imp.names = imp.likelyNames() // always right here
 		}
 		files = append(files, f)
 	}

@@ -50,6 +50,7 @@ type loader struct {
 	sizes    types.Sizes
 	typeErrs []typeError
 	checked  []*unit       // dependencies first, main last
+	inCheck  []*unit       // being checked, each imported by the one before
 	roots    []*types.Func // asked for by name
 	reached  *reach
 	prog     *ssa.Program

@@ -1,119 +1,175 @@
 package source
 
 import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"go/ast"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"golang.org/x/tools/go/ssa"
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
+
+	"github.com/waggle-bpf/waggle/internal/compiler/diag"
 )
 
-// loadArchive loads the files of a txtar archive, those without a directory
-// being the package itself and the others its module.
-func loadArchive(t *testing.T, archive string, roots ...string) (*Package, error) {
+var update = flag.Bool("update", false, "rewrite the want sections of testdata")
+
+// TestArchives loads the packages in testdata. An archive holds files, those
+// without a directory being the package itself, and a section "want": what the
+// package comes to, or the complaints about it. A line "roots: A B" in front
+// names roots, "dir: X" the package's directory.
+func TestArchives(t *testing.T) {
+	names, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(names) == 0 {
+		t.Fatal("no archives", err)
+	}
+	for _, name := range names {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
+			runArchive(t, name)
+		})
+	}
+}
+
+func runArchive(t *testing.T, name string) {
+	ar, err := txtar.ParseFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	want := &txtar.File{Name: "want"}
+	for i, f := range ar.Files {
+		if f.Name == "want" {
+			want = &ar.Files[i]
+			continue
+		}
+		writeFile(t, filepath.Join(root, f.Name), f.Data)
+	}
+	got := outcome(root, settings(ar.Comment))
+	if *update {
+		if want.Data == nil {
+			ar.Files = append(ar.Files, *want)
+			want = &ar.Files[len(ar.Files)-1]
+		}
+		want.Data = []byte(got)
+		if err := os.WriteFile(name, txtar.Format(ar), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(string(want.Data), got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func writeFile(t *testing.T, name string, data []byte) {
 	t.Helper()
-	dir := t.TempDir()
-	for _, f := range txtar.Parse([]byte(archive)).Files {
-		name := filepath.Join(dir, f.Name)
-		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(name, f.Data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return Load(Config{Dir: dir, Roots: roots, Check: true})
-}
-
-func TestLoadPlain(t *testing.T) {
-	pkg, err := loadArchive(t, `
--- m.go --
-package m
-
-import ("fmt"; "math/bits")
-
-type T struct{ a, b int32 }
-
-func (t *T) String() string { return fmt.Sprint(t.a) }
-func (t *T) Sum() int32 { return add(t.a, t.b) }
-
-func add[I int32 | int64](x, y I) I { return x + y }
-
-var table = [4]int32{1, 2, 3}
-
-func Sum(x int32) int32 {
-	t := T{x, table[x&3]}
-	return t.Sum() + bits.UintSize
-}
-
-func host() { var s fmt.Stringer = &T{}; fmt.Println(s.String()) }
-`, "Sum")
-	if err != nil {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	var b strings.Builder
-	pkg.Roots[0].WriteTo(&b)
-	for m := range pkg.SSA.Members {
-		b.WriteString(m + "\n")
+	if err := os.WriteFile(name, data, 0o644); err != nil {
+		t.Fatal(err)
 	}
-	t.Log(b.String())
 }
 
-func TestLoadXDP(t *testing.T) {
-	start := time.Now()
-	pkg, err := loadArchive(t, `
--- go.mod --
-module example.com/m
-go 1.26
--- m.go --
-package m
-
-import (
-	"github.com/waggle-bpf/waggle/bpf"
-	"github.com/waggle-bpf/waggle/bpf/packet"
-	"github.com/waggle-bpf/waggle/bpf/xdp"
-)
-
-// Requests counts HTTP requests by client address.
-var Requests = bpf.LRUHash[packet.Addr, uint64]{MaxEntries: 4096}
-
-//bpf:xdp
-func Count(ctx *xdp.Context) xdp.Action {
-	p := packet.Parse(ctx.Data())
-	if !p.IsTCP() || !p.Payload.HasPrefix("GET ") {
-		return xdp.Pass
+// settings reads "key: value" lines.
+func settings(comment []byte) map[string]string {
+	m := make(map[string]string)
+	for line := range strings.Lines(string(comment)) {
+		if key, value, ok := strings.Cut(line, ": "); ok {
+			m[key] = strings.TrimSpace(value)
+		}
 	}
-	if n := Requests.Lookup(p.Src()); n != nil {
-		bpf.AtomicAdd(n, 1)
+	return m
+}
+
+// outcome loads and prints what came of it, without the temporary directory.
+func outcome(root string, set map[string]string) string {
+	pkg, err := Load(Config{
+		Dir:    filepath.Join(root, set["dir"]),
+		Roots:  strings.Fields(set["roots"]),
+		GOARCH: set["goarch"],
+		Check:  true,
+	})
+	text := ""
+	if err != nil {
+		text = err.Error() + "\n"
+		if list := (diag.List)(nil); !errors.As(err, &list) {
+			text = "not a diagnostic: " + text
+		}
 	} else {
-		Requests.Update(p.Src(), 1, bpf.NoExist)
+		text = dump(pkg)
 	}
-	return xdp.Pass
+	return strings.ReplaceAll(strings.ReplaceAll(text, root+"/", ""), root, ".")
 }
-`)
-	t.Log(time.Since(start))
-	if err != nil {
-		t.Fatal(err)
+
+func dump(pkg *Package) string {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "package %s, license %s\n", pkg.Path, pkg.License)
+	for _, p := range pkg.Programs {
+		fmt.Fprintf(&b, "program %s: %s %q, on a fault %d\n", p.Func.Name(), p.Kind.Name, p.Target, p.Verdict)
 	}
-	t.Logf("%+v %+v", pkg.Programs[0], pkg.Maps[0])
-	for fn, l := range pkg.Lowerings {
-		t.Logf("%v %+v", fn, l)
+	for _, fn := range pkg.Roots {
+		fmt.Fprintf(&b, "root %s\n", fn.Name())
 	}
-	var b strings.Builder
-	pkg.Programs[0].Func.WriteTo(&b)
-	t.Log(b.String())
-	for _, b := range pkg.Programs[0].Func.Blocks {
-		for _, in := range b.Instrs {
-			if c, ok := in.(*ssa.Call); ok {
-				fn := c.Call.StaticCallee()
-				t.Log(fn, len(fn.Blocks), fn.Origin(), fn.Object())
+	for _, m := range pkg.Maps {
+		fmt.Fprintf(&b, "map %s (%s): bpf.%s", m.Name, m.Var, m.Type.GoName)
+		fmt.Fprintf(&b, " key %v value %v event %v max_entries %d flags %#x pin %t\n", m.Key, m.Value, m.Event, m.MaxEntries, m.Flags, m.Pin)
+	}
+	for _, g := range pkg.Globals {
+		fmt.Fprintf(&b, "global %s (%s): %s const %t = %s\n", g.Name, g.Var, g.Type, g.Const, hex.EncodeToString(g.Init))
+	}
+	dumpFiles(&b, pkg.Types.Path(), pkg.Files)
+	for _, imp := range pkg.Imports {
+		if !imp.Library {
+			dumpFiles(&b, imp.Types.Path(), imp.Files)
+		}
+	}
+	var attrs []string
+	for fn := range pkg.NoInline {
+		attrs = append(attrs, "noinline "+fn.Name())
+	}
+	for name, btf := range pkg.BTFNames {
+		attrs = append(attrs, "btf "+name.Name()+" "+btf)
+	}
+	slices.Sort(attrs)
+	for _, a := range attrs {
+		fmt.Fprintln(&b, a)
+	}
+	return b.String()
+}
+
+func dumpFiles(b *bytes.Buffer, path string, files []*ast.File) {
+	for _, f := range files {
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok {
+				fmt.Fprintf(b, "func %s.%s\n", path, fn.Name.Name)
 			}
 		}
 	}
-	for _, p := range pkg.Imports {
-		t.Log(p.Types.Path())
+}
+
+func TestExamplesOfLoading(t *testing.T) {
+	for _, r := range Rules {
+		if r.Example == "" {
+			continue
+		}
+		_, err := Load(Config{Files: map[string][]byte{"p.go": []byte(r.Example)}})
+		list := (diag.List)(nil)
+		if !errors.As(err, &list) {
+			t.Errorf("%s %s: no diagnostics: %v", r.Code, r.Title, err)
+			continue
+		}
+		for _, d := range list {
+			if d.Code != r.Code {
+				t.Errorf("%s %s: got %v", r.Code, r.Title, d)
+			}
+		}
 	}
 }

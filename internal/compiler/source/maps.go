@@ -31,6 +31,7 @@ func (l *loader) readMap(v *types.Var, kind *abi.MapType, named *types.Named) *M
 		Type:  kind,
 		Key:   side(kind.Key, named),
 		Value: side(kind.Value, named),
+		Event: event(kind, named),
 		Flags: kind.Flags,
 		Pos:   v.Pos(),
 	}
@@ -55,6 +56,16 @@ func side(s abi.MapSide, named *types.Named) types.Type {
 		return nil
 	}
 	return named.TypeArgs().At(s.TypeParam - 1)
+}
+
+// event returns the type argument that is neither key nor value.
+func event(kind *abi.MapType, named *types.Named) types.Type {
+	for i := range named.TypeArgs().Len() {
+		if i+1 != kind.Key.TypeParam && i+1 != kind.Value.TypeParam {
+			return named.TypeArgs().At(i)
+		}
+	}
+	return nil
 }
 
 func (l *loader) readMapLiteral(m *Map, v *types.Var) {

@@ -118,5 +118,6 @@ func withStderr(err error) error {
 		return err
 	}
 	line, _, _ := strings.Cut(strings.TrimSpace(string(exit.Stderr)), "\n")
+	line, _, _ = strings.Cut(line, "; to add it")
 	return fmt.Errorf("%w: %s", err, line)
 }

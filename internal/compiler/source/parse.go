@@ -129,10 +129,9 @@ func (l *loader) mainSources() ([]source, error) {
 
 // dirPrefix is what positions print before a file's base name.
 func dirPrefix(dir string) string {
-	if strings.HasSuffix(dir, ".go") {
-		dir = strings.TrimSuffix(dir, filepath.Base(dir))
-	}
 	switch {
+	case strings.HasSuffix(dir, ".go"):
+		return strings.TrimSuffix(dir, filepath.Base(dir))
 	case dir == "" || dir == "." || dir == "./":
 		return ""
 	case strings.HasSuffix(dir, "/"):

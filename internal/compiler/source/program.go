@@ -73,6 +73,7 @@ type Map struct {
 	Name       string // C identifier, unique in the object
 	Type       *abi.MapType
 	Key, Value types.Type // nil where the map kind has none of its own
+	Event      types.Type // the T of RingBuf[T] and PerfEventArray[T], else nil
 	MaxEntries uint32
 	Flags      uint32
 	Pin        bool

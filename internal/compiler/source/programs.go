@@ -74,22 +74,21 @@ func (l *loader) checkSignature(decl *ast.FuncDecl, fn *types.Func, kind *abi.Pr
 	case decl.Body == nil:
 		l.refuse(decl.Name.Pos(), codeProgramShape, "program %s has no body", fn.Name())
 	}
-	want := contextName(kind)
 	if sig.Params().Len() != 1 || !isContext(sig.Params().At(0).Type(), kind) {
-		l.errorf(decl.Name.Pos(), codeContext, "declare it as func "+fn.Name()+"(ctx "+want+")",
-			"a //bpf:%s program takes one parameter of type %s", kind.Name, want)
+		l.refuseContext(decl.Name, kind)
 	}
 	if sig.Results().Len() != 1 || !isInteger(sig.Results().At(0).Type()) {
 		l.refuse(decl.Name.Pos(), codeResult, "a //bpf:%s program returns one integer, its verdict", kind.Name)
 	}
 }
 
-// contextName returns the parameter type of a kind for people.
-func contextName(kind *abi.ProgramKind) string {
+func (l *loader) refuseContext(name *ast.Ident, kind *abi.ProgramKind) {
 	if kind.Context == "" {
-		return "pointer to a struct"
+		l.errorf(name.Pos(), codeContext, "declare a struct laid out like the hook's data", "a //bpf:%s program takes one parameter, a pointer to a struct", kind.Name)
+		return
 	}
-	return "*" + kind.Context
+	l.errorf(name.Pos(), codeContext, "declare it as func "+name.Name+"(ctx *"+kind.Context+")",
+		"a //bpf:%s program takes one parameter of type *%s", kind.Name, kind.Context)
 }
 
 func isContext(t types.Type, kind *abi.ProgramKind) bool {
