@@ -220,6 +220,17 @@ func (i *Insn) IsPure() bool {
 // HasDst reports whether Dst is an operand of i, read or written.
 func (i *Insn) HasDst() bool { return i.Op != CALL && i.Op != EXIT && i.Op != JA }
 
+// ReadsDst reports whether i reads the register in its field Dst.
+func (i *Insn) ReadsDst() bool {
+	switch i.Op.Class() {
+	case ClassALU, ClassALU64:
+		return i.Op != LEA && i.Op&0xf0 != Mov
+	case ClassST, ClassSTX:
+		return true
+	}
+	return i.IsCondJump()
+}
+
 // HasSrc reports whether Src is an operand of i, read or written.
 func (i *Insn) HasSrc() bool {
 	switch i.Op.Class() {

@@ -46,6 +46,7 @@ type graph struct {
 	state   []nodeState
 	alias   []mach.Reg
 	colour  []mach.Reg
+	twins   map[*mach.Insn][]mach.Reg
 	moves   []move
 	movesOf [][]int // by register, indices into moves
 

@@ -1,23 +1,33 @@
 package regalloc
 
-import "github.com/waggle-bpf/waggle/internal/compiler/mach"
+import (
+	"slices"
+
+	"github.com/waggle-bpf/waggle/internal/compiler/mach"
+)
 
 // This file cuts live ranges down to single uses, or to runs of uses in a block
-// as long as registers are free in between.
+// as long as registers are free in between. Values are written back where their
+// run ends.
 
 // cutter rewrites one block after another.
 type cutter struct {
 	a       *allocator
 	want    mach.RegSet
-	out     []mach.Insn
-	load    []int // registers in use behind each instruction of the block
-	current map[mach.Reg]piece
+	b       *mach.Block
+	before  [][]mach.Insn // what goes before each instruction of the block
+	after   [][]mach.Insn // and behind it
+	dropped []bool        // instructions that go
+	load    []int         // registers in use behind each instruction
+	current map[mach.Reg]*piece
 }
 
 // piece is where the value of a register is at the moment.
 type piece struct {
-	reg   mach.Reg
-	since int // the instruction that last touched it
+	reg     mach.Reg
+	since   int  // the instruction that last touched it
+	defined bool // that instruction wrote it
+	dirty   bool // memory holds another value
 }
 
 // reach bounds how far apart two uses may be to share a piece.
@@ -31,8 +41,9 @@ func (a *allocator) cut(regs []mach.Reg) {
 	}
 	live := a.f.Liveness()
 	for _, b := range a.f.Blocks {
+		end := slices.Clone(live.Out[b.Index])
 		c.measure(b, live.Out[b.Index])
-		c.block(b)
+		c.block(b, regs, end)
 	}
 }
 
@@ -43,9 +54,7 @@ func (c *cutter) measure(b *mach.Block, live mach.RegSet) {
 	var buf [8]mach.Reg
 	n := 0
 	for r := range live.All {
-		if !c.want.Has(r) {
-			n++
-		}
+		n += c.counts(r)
 	}
 	for k := len(b.Insns) - 1; k >= 0; k-- {
 		i := &b.Insns[k]
@@ -75,133 +84,153 @@ func (c *cutter) counts(r mach.Reg) int {
 	return 1
 }
 
-func (c *cutter) block(b *mach.Block) {
-	c.out = make([]mach.Insn, 0, len(b.Insns)+8)
-	c.current = make(map[mach.Reg]piece)
+// block rewrites b, behind which live registers matter.
+func (c *cutter) block(b *mach.Block, regs []mach.Reg, live mach.RegSet) {
+	n := len(b.Insns)
+	c.b = b
+	c.before, c.after, c.dropped = make([][]mach.Insn, n), make([][]mach.Insn, n), make([]bool, n)
+	c.current = make(map[mach.Reg]*piece)
 	for n := range b.Insns {
-		i := b.Insns[n]
-		if !c.spillCode(&i) && !c.move(n, &i) {
+		i := &b.Insns[n]
+		if c.spillCode(i) || c.move(n, i) {
+			c.dropped[n] = true
+		} else {
 			c.insn(n, i)
 		}
 	}
-	b.Insns = c.out
+	for _, r := range regs {
+		if p := c.current[r]; p != nil && live.Has(r) {
+			c.writeBack(r, p)
+		}
+	}
+	out := make([]mach.Insn, 0, n+8)
+	for n, i := range b.Insns {
+		out = append(out, c.before[n]...)
+		if !c.dropped[n] {
+			out = append(out, i)
+		}
+		out = append(out, c.after[n]...)
+	}
+	b.Insns = out
 }
 
-// spillCode drops the stores and loads of an earlier cut: memory is up to date
-// behind each definition from now on.
+// spillCode handles stores and loads of an earlier cut. They go: memory is up to
+// date wherever no piece is dirty.
 func (c *cutter) spillCode(i *mach.Insn) bool {
-	if _, ok := i.Sym.(*home); !ok {
+	h := homeIn(i)
+	if h == nil {
 		return false
 	}
+	isStore := i.Op.Class() == mach.ClassSTX
 	r := i.Dst
-	if i.Op.Class() == mach.ClassSTX {
+	if isStore {
 		r = i.Src
 	}
-	return c.want.Has(r) && c.a.isSpillCode(i, r)
-}
-
-func (c *cutter) emit(i mach.Insn, like *mach.Insn) {
-	i.Pos = like.Pos
-	c.out = append(c.out, i)
-}
-
-// move handles moves of which one side is being cut: they become a load or a
-// store.
-func (c *cutter) move(n int, i *mach.Insn) bool {
-	if !i.IsMove() {
+	if !c.want.Has(r) || c.a.info[r].home != h {
 		return false
 	}
-	fromMemory, toMemory := c.want.Has(i.Src), c.want.Has(i.Dst)
-	switch {
-	case fromMemory && !toMemory:
-		if _, ok := c.kept(n, i.Src); ok {
-			return false
-		}
-		c.emit(c.a.reload(i.Dst, i.Src), i)
-	case toMemory && !fromMemory && c.a.info[i.Dst].remat == nil && i.Src != mach.R10:
-		delete(c.current, i.Dst)
-		c.emit(c.a.store(i.Dst, i.Src), i)
-	default:
-		return false
+	if p := c.current[r]; p != nil && isStore {
+		c.writeBack(r, p)
+	} else if !isStore {
+		delete(c.current, r)
 	}
 	return true
 }
 
-// kept returns the piece that still holds r before instruction n, if there is
-// one and registers are free up to here.
-func (c *cutter) kept(n int, r mach.Reg) (mach.Reg, bool) {
-	p, ok := c.current[r]
-	if !ok || n-p.since > reach {
-		return 0, false
+func (c *cutter) put(list [][]mach.Insn, n int, i mach.Insn) {
+	i.Pos = c.b.Insns[n].Pos
+	list[n] = append(list[n], i)
+}
+
+// writeBack stores a dirty piece where it was last touched.
+func (c *cutter) writeBack(r mach.Reg, p *piece) {
+	if !p.dirty {
+		return
+	}
+	p.dirty = false
+	list := c.before
+	if p.defined {
+		list = c.after
+	}
+	c.put(list, p.since, c.a.store(r, p.reg))
+}
+
+// move handles moves from a register that is being cut and has to be reloaded:
+// they become the reload.
+func (c *cutter) move(n int, i *mach.Insn) bool {
+	if !i.IsMove() || !c.want.Has(i.Src) || c.want.Has(i.Dst) || c.isKept(n, i.Src) {
+		return false
+	}
+	c.abandon(i.Src)
+	c.put(c.after, n, c.a.reload(i.Dst, i.Src))
+	return true
+}
+
+// isKept reports whether a piece still holds r before instruction n: registers
+// are free up to here.
+func (c *cutter) isKept(n int, r mach.Reg) bool {
+	p := c.current[r]
+	if p == nil || n-p.since > reach {
+		return false
 	}
 	for k := p.since; k < n; k++ {
 		if c.load[k] >= numColours-1 {
-			return 0, false
+			return false
 		}
 	}
-	return p.reg, true
+	return true
+}
+
+// abandon ends the piece of r.
+func (c *cutter) abandon(r mach.Reg) {
+	if p := c.current[r]; p != nil {
+		c.writeBack(r, p)
+		delete(c.current, r)
+	}
 }
 
 // use returns the register that holds r for instruction n.
-func (c *cutter) use(n int, r mach.Reg, like *mach.Insn) mach.Reg {
-	if t, ok := c.kept(n, r); ok {
-		p := c.current[r]
+func (c *cutter) use(n int, r mach.Reg) mach.Reg {
+	if !c.isKept(n, r) {
+		c.abandon(r)
+		t := c.a.newReg(r, singleUse)
+		c.put(c.before, n, c.a.reload(t, r))
+		c.current[r] = &piece{reg: t, since: n}
+		return t
+	}
+	p := c.current[r]
+	if n > p.since {
 		for k := p.since; k < n; k++ {
 			c.load[k]++
 		}
-		if n > p.since {
-			c.a.info[t].level = withinBlock
-		}
-		c.current[r] = piece{t, n}
-		return t
+		c.a.info[p.reg].level = withinBlock
+		p.since, p.defined = n, false
 	}
-	t := c.a.newReg(r, singleUse)
-	c.emit(c.a.reload(t, r), like)
-	c.current[r] = piece{t, n}
-	return t
+	return p.reg
 }
 
 // insn rewrites any other instruction.
-func (c *cutter) insn(n int, i mach.Insn) {
+func (c *cutter) insn(n int, i *mach.Insn) {
 	var buf [8]mach.Reg
-	like := i
 	defs := i.AppendDefs(buf[:0])
-	oldDst, oldSrc := i.Dst, i.Src
 	if i.HasSrc() && c.want.Has(i.Src) {
-		i.Src = c.use(n, i.Src, &like)
+		i.Src = c.use(n, i.Src)
 	}
 	if i.HasDst() && c.want.Has(i.Dst) {
-		if has(like.AppendUses(nil), i.Dst) && readsDst(&like) {
-			i.Dst = c.use(n, i.Dst, &like)
+		if i.ReadsDst() {
+			i.Dst = c.use(n, i.Dst)
 		} else {
 			i.Dst = c.a.newReg(i.Dst, singleUse)
 		}
 	}
-	c.out = append(c.out, i)
 	for _, d := range defs {
 		if !c.want.Has(d) {
 			continue
 		}
-		t := i.Src
-		if d == oldDst && i.Dst != oldDst {
-			t = i.Dst
-		} else if d != oldSrc {
-			continue
+		t := i.Dst
+		if i.Op.Class() == mach.ClassSTX {
+			t = i.Src // an atomic that fetches
 		}
-		c.current[d] = piece{t, n}
-		if c.a.info[d].remat == nil {
-			c.emit(c.a.store(d, t), &like)
-		}
+		c.current[d] = &piece{reg: t, since: n, defined: true, dirty: c.a.info[d].remat == nil}
 	}
-}
-
-// readsDst reports whether i reads the register in its field Dst.
-func readsDst(i *mach.Insn) bool {
-	switch i.Op.Class() {
-	case mach.ClassLD, mach.ClassLDX:
-		return false
-	case mach.ClassALU, mach.ClassALU64:
-		return i.Op != mach.LEA && i.Op&0xf0 != mach.Mov
-	}
-	return true
 }

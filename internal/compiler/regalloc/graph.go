@@ -73,7 +73,8 @@ func (s *edgeSet) grow() {
 }
 
 // build makes the graph of f: a register interferes with all that live where it
-// is written, except that a move's two sides may share a register.
+// is written, except that a move's destination may share a register with what
+// holds the same value.
 func build(f *mach.Func, live *mach.Liveness) *graph {
 	g := newGraph(int(f.Limit()))
 	for u := mach.R0; u < numColours; u++ {
@@ -81,6 +82,7 @@ func build(f *mach.Func, live *mach.Liveness) *graph {
 			g.adj.add(u, v)
 		}
 	}
+	g.twins = twins(f, live)
 	now := mach.NewRegSet(f.Limit())
 	for _, b := range f.Blocks {
 		now.Copy(live.Out[b.Index])
@@ -102,10 +104,20 @@ func (g *graph) buildInsn(b *mach.Block, i *mach.Insn, live mach.RegSet) {
 		live.Add(d) // dead writes interfere too
 		g.appear(d)
 	}
+	var removed []mach.Reg
+	for _, r := range g.twins[i] {
+		if live.Has(r) {
+			live.Remove(r)
+			removed = append(removed, r)
+		}
+	}
 	for _, d := range defs {
 		for r := range live.All {
 			g.addEdge(d, r)
 		}
+	}
+	for _, r := range removed {
+		live.Add(r)
 	}
 	for _, d := range defs {
 		live.Remove(d)

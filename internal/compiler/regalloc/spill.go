@@ -115,10 +115,8 @@ func (a *allocator) crossing(live *mach.Liveness) []mach.Reg {
 
 // spill cuts the registers that g has no colours for.
 func (a *allocator) spill(g *graph) {
-	members := a.members(g)
 	var split, cut []mach.Reg
-	for _, rep := range g.spilled {
-		class := members[rep]
+	for _, class := range a.spilledClasses(g) {
 		if a.mergeClass(class) {
 			class = class[:1]
 		}
@@ -151,16 +149,47 @@ func (a *allocator) spill(g *graph) {
 	a.f.RemoveDead()
 }
 
-// members returns the registers that were merged, by their representative.
-func (a *allocator) members(g *graph) map[mach.Reg][]mach.Reg {
-	m := make(map[mach.Reg][]mach.Reg)
+// spilledClasses returns the registers to be spilled: each list is what was
+// coalesced, and what can be on top of that now that it need not fit into a
+// register; the moves between then cost nothing.
+func (a *allocator) spilledClasses(g *graph) [][]mach.Reg {
+	at := make([]int, a.f.Limit()) // register to class
+	classes := make([][]mach.Reg, len(g.spilled)+1)
+	for n, r := range g.spilled {
+		at[r] = n + 1
+	}
 	for r := mach.FirstVirtual; r < a.f.Limit(); r++ {
 		if g.state[r] != absent {
-			rep := g.find(r)
-			m[rep] = append(m[rep], r)
+			n := at[g.find(r)]
+			classes[n] = append(classes[n], r)
+			at[r] = n
 		}
 	}
-	return m
+	for n := range g.moves {
+		m := &g.moves[n]
+		x, y := at[m.dst], at[m.src]
+		if x == 0 || y == 0 || x == y || !a.canMerge(g, classes[x], classes[y]) {
+			continue
+		}
+		for _, r := range classes[y] {
+			at[r] = x
+		}
+		classes[x] = append(classes[x], classes[y]...)
+		classes[y] = nil
+	}
+	return slices.DeleteFunc(classes[1:], func(c []mach.Reg) bool { return len(c) == 0 })
+}
+
+// canMerge reports whether x and y can be one register in memory.
+func (a *allocator) canMerge(g *graph, x, y []mach.Reg) bool {
+	for _, u := range x {
+		for _, v := range y {
+			if a.info[u].level != whole || a.info[v].level != whole || g.adj.has(u, v) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // mergeClass makes one register of class if none of it has been cut yet; its
@@ -190,6 +219,9 @@ func (a *allocator) mergeClass(class []mach.Reg) bool {
 				i.Src = to
 			}
 		}
+		b.Insns = slices.DeleteFunc(b.Insns, func(i mach.Insn) bool {
+			return i.IsMove() && i.Dst == to && i.Src == to
+		})
 	}
 	return true
 }
@@ -220,10 +252,4 @@ func (a *allocator) homeOf(r mach.Reg) *home {
 		a.info[r].home = a.newHome()
 	}
 	return a.info[r].home
-}
-
-// isSpillCode reports whether i stores r to its home or loads it from there.
-func (a *allocator) isSpillCode(i *mach.Insn, r mach.Reg) bool {
-	h := a.info[r].home
-	return h != nil && i.Sym == any(h)
 }

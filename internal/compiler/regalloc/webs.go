@@ -80,18 +80,17 @@ func (rn *renumberer) walk(b *mach.Block) {
 	for r, e := range rn.in[b.Index] {
 		rn.cur[r] = e
 	}
-	var buf, buf2 [8]mach.Reg
+	var buf [8]mach.Reg
 	for n := range b.Insns {
 		i := &b.Insns[n]
-		uses := i.AppendUses(buf[:0])
 		dst, src := -1, -1
 		if i.HasSrc() && rn.want(i.Src) {
 			src = rn.cur[i.Src]
 		}
-		if i.HasDst() && rn.want(i.Dst) && has(uses, i.Dst) {
+		if i.HasDst() && rn.want(i.Dst) && i.ReadsDst() {
 			dst = rn.cur[i.Dst]
 		}
-		for _, d := range i.AppendDefs(buf2[:0]) {
+		for _, d := range i.AppendDefs(buf[:0]) {
 			// A register that is read and written is one web: the
 			// instruction has one field for both.
 			if rn.want(d) && !(d == i.Dst && dst >= 0) && !(d == i.Src && d != i.Dst) {
@@ -106,15 +105,6 @@ func (rn *renumberer) walk(b *mach.Block) {
 			rn.union(rn.cur[r], e)
 		}
 	}
-}
-
-func has(rs []mach.Reg, r mach.Reg) bool {
-	for _, x := range rs {
-		if x == r {
-			return true
-		}
-	}
-	return false
 }
 
 // rename writes the new registers into the code.
