@@ -73,6 +73,9 @@ type Value struct {
 	Aux   any
 	Block *Block
 	Pos   token.Pos
+	// Bound is 1 plus a proven upper bound of a phi as unsigned number; 0 is
+	// unknown. Pass bounds computes it for as long as types stay as they are.
+	Bound uint64
 }
 
 // NewFunc adds an empty function to m.

@@ -4,31 +4,37 @@ import "github.com/waggle-bpf/waggle/internal/compiler/ir"
 
 // place is a piece of memory: size bytes at base+off. size -1 is unknown.
 type place struct {
+	// base is the pointer without constant additions: two places with the
+	// same base compare exactly.
 	base      *ir.Value
 	off, size int64
-	exact     bool // off is right; else anywhere in base's object
+	// root is where the pointer came from, variable additions taken off too;
+	// it tells the object.
+	root *ir.Value
 }
 
 // placeOf returns the memory that a pointer operand with offset covers.
 func placeOf(p *ir.Value, off, size int64) place {
-	exact := true
-	for p.Op == ir.OpPtrAdd {
-		if p.Args[1].Op == ir.OpConst {
-			off += p.Args[1].Int
-		} else {
-			exact = false
-		}
+	for p.Op == ir.OpPtrAdd && p.Args[1].Op == ir.OpConst {
+		off += p.Args[1].Int
 		p = p.Args[0]
+	}
+	root := p
+	for root.Op == ir.OpPtrAdd {
+		root = root.Args[0]
 	}
 	if p.Op == ir.OpSlotAddr || p.Op == ir.OpGlobalAddr {
 		off += p.Int
 	}
-	return place{p, off, size, exact}
+	return place{p, off, size, root}
 }
+
+// constant reports whether the place is at a constant offset of its object.
+func (p place) constant() bool { return p.base == p.root }
 
 // same reports whether p and q are exactly the same bytes.
 func (p place) same(q place) bool {
-	return p.exact && q.exact && p.off == q.off && p.size == q.size && sameObject(p.base, q.base)
+	return p.off == q.off && p.size == q.size && sameObject(p.base, q.base)
 }
 
 // loadType returns the width that a load reads. Before legalisation that is its
@@ -81,25 +87,22 @@ func kindOf(base *ir.Value) objectKind {
 // mayAlias reports whether two places can share a byte. escaped tells which
 // slots unknown pointers may point to.
 func mayAlias(a, b place, escaped map[*ir.Slot]bool) bool {
-	ka, kb := kindOf(a.base), kindOf(b.base)
+	if sameObject(a.base, b.base) && a.size >= 0 && b.size >= 0 {
+		return a.off < b.off+b.size && b.off < a.off+a.size
+	}
+	ka, kb := kindOf(a.root), kindOf(b.root)
 	if ka > kb {
 		a, b, ka, kb = b, a, kb, ka
 	}
 	switch {
-	case ka == kb && sameObject(a.base, b.base):
-		if !a.exact || !b.exact || a.size < 0 || b.size < 0 {
-			return true
-		}
-		return a.off < b.off+b.size && b.off < a.off+a.size
 	case ka == objectUnknown && kb == objectSlot:
-		return escaped[b.base.Aux.(*ir.Slot)]
+		return escaped[b.root.Aux.(*ir.Slot)]
 	case ka == objectUnknown || kb == objectUnknown:
 		return true
-	case ka == objectMapValue && kb == objectMapValue:
-		return true // two lookups may find one value
+	case ka == objectSlot && kb == objectSlot, ka == objectGlobal && kb == objectGlobal:
+		return sameObject(a.root, b.root)
 	}
-	// Different kinds of object, or different slots or globals.
-	return ka == kb && ka != objectSlot && ka != objectGlobal
+	return ka == kb
 }
 
 func sameObject(a, b *ir.Value) bool {

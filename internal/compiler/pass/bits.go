@@ -51,16 +51,57 @@ func maxBitsDepth(v *ir.Value, depth int) uint64 {
 			return 0xffff
 		}
 	case ir.OpPhi:
-		m := uint64(0)
-		for _, a := range v.Args {
-			if a.Op != ir.OpConst && len(v.Args) > 2 {
-				return all
-			}
-			m = max(m, maxBitsDepth(a, min(depth-1, 1)))
+		if v.Bound != 0 {
+			return v.Bound - 1
 		}
-		return m
 	}
 	return all
+}
+
+// boundPhis computes upper bounds of phis: optimistically none at first, then
+// the largest operand, until nothing grows. What keeps growing, as a counter
+// does, becomes unknown.
+func boundPhis(f *ir.Func) {
+	var phis []*ir.Value
+	for _, b := range f.Blocks {
+		for _, phi := range b.Phis() {
+			if phi.Type.IsInt() {
+				phi.Bound = 1
+				phis = append(phis, phi)
+			}
+		}
+	}
+	const patience = 4 // rounds before a growing bound is given up
+	for round := 0; ; round++ {
+		changed := false
+		for _, phi := range phis {
+			m := uint64(0)
+			for _, a := range phi.Args {
+				m = max(m, maxBits(a))
+			}
+			if phi.Bound == 0 || m <= phi.Bound-1 {
+				continue
+			}
+			changed = true
+			if all := ir.ZeroExtend(-1, phi.Type); round >= patience || m >= all {
+				phi.Bound = 0
+			} else {
+				phi.Bound = m + 1
+			}
+		}
+		if !changed {
+			return
+		}
+	}
+}
+
+// forgetBounds drops the bounds before the widths of values change.
+func forgetBounds(f *ir.Func) {
+	for _, b := range f.Blocks {
+		for _, v := range b.Values {
+			v.Bound = 0
+		}
+	}
 }
 
 // possibleBits returns a mask of the bits that may be set in v.

@@ -6,9 +6,13 @@ import (
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
 )
 
-// inlineLimit is the size in values up to which a function called from several
-// places is inlined everywhere.
-const inlineLimit = 100
+// Sizes in values up to which a function called from several places is inlined
+// everywhere. A callee that gets the address of a caller's variable may be
+// larger: only inlining lets that variable live in registers.
+const (
+	inlineLimit        = 100
+	inlineLimitPointer = 800
+)
 
 // inline replaces calls by the callee's body, callees first. What stays a call
 // is large and shared, or marked //bpf:noinline.
@@ -21,7 +25,7 @@ func inline(m *ir.Module) error {
 		for again := true; again; {
 			again = false
 			eachCall(f, func(v *ir.Value) {
-				if !again && shouldInline(v.Aux.(*ir.Func), callers) {
+				if !again && shouldInline(v, callers) {
 					inlineCall(f, v)
 					again = true
 				}
@@ -62,7 +66,8 @@ func bottomUp(m *ir.Module) []*ir.Func {
 	return out
 }
 
-func shouldInline(f *ir.Func, callers map[*ir.Func]int) bool {
+func shouldInline(call *ir.Value, callers map[*ir.Func]int) bool {
+	f := call.Aux.(*ir.Func)
 	if !callable(f) {
 		return true
 	}
@@ -73,7 +78,13 @@ func shouldInline(f *ir.Func, callers map[*ir.Func]int) bool {
 	for _, b := range f.Blocks {
 		n += len(b.Values)
 	}
-	return callers[f] == 1 || n <= inlineLimit
+	limit := inlineLimit
+	for _, a := range call.Args {
+		if root, _ := pointerParts(a); root.Op == ir.OpSlotAddr || root.Op == ir.OpParam && a.Type == ir.Ptr {
+			limit = inlineLimitPointer
+		}
+	}
+	return callers[f] == 1 || n <= limit
 }
 
 // maxArgs is how many registers a call can pass.

@@ -11,6 +11,7 @@ import (
 // operation looks at them, they are extended first. Narrow loads and stores
 // keep their width in Aux.
 func legalize(f *ir.Func) {
+	forgetBounds(f)
 	for _, b := range f.Blocks {
 		l := legalizer{b: b}
 		for _, v := range b.Values {

@@ -3,10 +3,15 @@ package pass
 import "github.com/waggle-bpf/waggle/internal/compiler/ir"
 
 // forwardMemory replaces loads by the value that was stored or loaded at the
-// same place before, along single-predecessor chains of blocks.
+// same place before, on every path.
 func forwardMemory(f *ir.Func) {
-	m := forwarder{f: f, dom: f.Dominators(), escaped: escapedSlots(f), repl: map[*ir.Value]*ir.Value{}}
-	m.block(f.Entry(), nil)
+	m := forwarder{
+		f: f, dom: f.Dominators(), escaped: escapedSlots(f),
+		repl: map[*ir.Value]*ir.Value{}, out: map[*ir.Block][]known{},
+	}
+	for _, b := range m.dom.RPO {
+		m.block(b)
+	}
 	f.ReplaceUses(m.repl)
 }
 
@@ -21,11 +26,12 @@ type forwarder struct {
 	dom     *ir.DomTree
 	escaped map[*ir.Slot]bool
 	repl    map[*ir.Value]*ir.Value
+	out     map[*ir.Block][]known // what is known where a block ends
 }
 
-// block visits b with what is known at the end of its only predecessor.
-func (m *forwarder) block(b *ir.Block, have []known) {
-	have = append([]known{}, have...)
+// block rewrites b and records what is known at its end.
+func (m *forwarder) block(b *ir.Block) {
+	have := m.entering(b)
 	kept := b.Values[:0]
 	for _, v := range b.Values {
 		for i, a := range v.Args {
@@ -40,13 +46,57 @@ func (m *forwarder) block(b *ir.Block, have []known) {
 		}
 	}
 	b.Values = kept
-	for _, child := range m.dom.Children[b.ID] {
-		if len(child.Preds) == 1 {
-			m.block(child, have)
-		} else {
-			m.block(child, nil)
+	m.out[b] = have
+}
+
+// entering returns what is known on every way into b. A loop head keeps what
+// its entry knows and nothing in the loop changes.
+func (m *forwarder) entering(b *ir.Block) []known {
+	var have []known
+	first, loop := true, false
+	for _, p := range b.Preds {
+		out, done := m.out[p]
+		switch {
+		case !done:
+			loop = true
+		case first:
+			have, first = append([]known{}, out...), false
+		default:
+			have = common(have, out)
 		}
 	}
+	if loop {
+		body := m.f.LoopBody(m.dom, b)
+		if body == nil {
+			return nil // a loop with several entries
+		}
+		for x := range body {
+			for _, v := range x.Values {
+				have = m.kill(v, have)
+			}
+		}
+	}
+	return have
+}
+
+// common returns the entries that stand in both lists.
+func common(a, b []known) []known {
+	kept := a[:0]
+	for _, x := range a {
+		for _, y := range b {
+			if x.value == y.value && x.at.same(y.at) {
+				kept = append(kept, x)
+				break
+			}
+		}
+	}
+	return kept
+}
+
+// kill drops what v may overwrite.
+func (m *forwarder) kill(v *ir.Value, have []known) []known {
+	writes(v, func(p place) { have = m.forget(have, p) }, func() { have = m.forgetShared(have, v) })
+	return have
 }
 
 // visit updates what is known; drop says that v became a known value.
@@ -63,15 +113,12 @@ func (m *forwarder) visit(b *ir.Block, v *ir.Value, have []known) (_ []known, dr
 				return have, true
 			}
 		}
-		if at.exact {
-			have = append(have, known{at, v})
-		}
-		return have, false
+		return append(have, known{at, v}), false
 	}
-	writes(v, func(p place) { have = m.forget(have, p) }, func() { have = m.forgetShared(have, v) })
+	have = m.kill(v, have)
 	if v.Op == ir.OpStore {
 		at := placeOf(v.Args[0], v.Int, storeType(v).Size())
-		if at.exact && kindOf(at.base) != objectContext {
+		if kindOf(at.root) != objectContext {
 			have = append(have, known{at, v.Args[1]})
 		}
 	}
@@ -96,9 +143,9 @@ func (m *forwarder) forgetShared(have []known, call *ir.Value) []known {
 	h, isHelper := call.Aux.(*ir.HelperCall)
 	kept := have[:0]
 	for _, k := range have {
-		switch kindOf(k.at.base) {
+		switch kindOf(k.at.root) {
 		case objectSlot:
-			if m.escaped[k.at.base.Aux.(*ir.Slot)] {
+			if m.escaped[k.at.root.Aux.(*ir.Slot)] {
 				continue
 			}
 		case objectPacket, objectContext:
@@ -130,7 +177,7 @@ func deadStores(f *ir.Func) {
 func removeUnread(f *ir.Func, escaped map[*ir.Slot]bool) {
 	read := map[*ir.Slot]bool{}
 	note := func(p *ir.Value) {
-		if base := placeOf(p, 0, -1).base; base.Op == ir.OpSlotAddr {
+		if base := placeOf(p, 0, -1).root; base.Op == ir.OpSlotAddr {
 			read[base.Aux.(*ir.Slot)] = true
 		}
 	}
@@ -153,7 +200,7 @@ func removeUnread(f *ir.Func, escaped map[*ir.Slot]bool) {
 		kept := b.Values[:0]
 		for _, v := range b.Values {
 			if v.Op == ir.OpStore || v.Op == ir.OpZero || v.Op == ir.OpMove {
-				base := placeOf(v.Args[0], 0, -1).base
+				base := placeOf(v.Args[0], 0, -1).root
 				if base.Op == ir.OpSlotAddr && !read[base.Aux.(*ir.Slot)] && !escaped[base.Aux.(*ir.Slot)] {
 					continue
 				}
@@ -217,7 +264,7 @@ func overwritten(b *ir.Block, escaped map[*ir.Slot]bool) {
 }
 
 func slotSpan(p place) (span, bool) {
-	if p.base.Op != ir.OpSlotAddr || !p.exact || p.size < 0 {
+	if p.base.Op != ir.OpSlotAddr || p.size < 0 {
 		return span{}, false
 	}
 	return span{p.base.Aux.(*ir.Slot), p.off, p.off + p.size}, true
@@ -293,12 +340,12 @@ func removeRead(dead []span, v *ir.Value) []span {
 		if v.Op == ir.OpLoad || v.Op == ir.OpAtomic {
 			p = placeOf(a, v.Int, size)
 		}
-		if p.base.Op != ir.OpSlotAddr {
+		if p.root.Op != ir.OpSlotAddr {
 			continue
 		}
-		slot := p.base.Aux.(*ir.Slot)
+		slot := p.root.Aux.(*ir.Slot)
 		read := span{slot, 0, slot.Size}
-		if p.exact && size >= 0 {
+		if p.constant() && size >= 0 {
 			read = span{slot, p.off, p.off + size}
 		}
 		var next []span

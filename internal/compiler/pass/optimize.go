@@ -14,6 +14,7 @@ func optimizeLegal(f *ir.Func) { repeat(f, simplifier{legal: true}) }
 
 func repeat(f *ir.Func, s simplifier) {
 	for range maxRounds {
+		boundPhis(f)
 		changed := s.run(f)
 		changed = commonSubexpressions(f) || changed
 		changed = impliedBranches(f) || changed
