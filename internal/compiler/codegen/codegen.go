@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
 	"github.com/waggle-bpf/waggle/internal/compiler/isel"
@@ -46,17 +47,28 @@ func (e *StackError) Error() string {
 	return msg
 }
 
-// Module generates the code of every function of m.
+// Module generates the code of every function of m, side by side unless the
+// stages are dumped.
 func Module(m *ir.Module, c Config) ([]*mach.Code, error) {
-	var out []*mach.Code
-	frames := map[*ir.Func]int64{}
-	for _, f := range m.Funcs {
-		code, frame, err := function(f, c)
-		if err != nil {
-			return nil, err
+	out := make([]*mach.Code, len(m.Funcs))
+	sizes := make([]int64, len(m.Funcs))
+	errs := make([]error, len(m.Funcs))
+	var wg sync.WaitGroup
+	for i, f := range m.Funcs {
+		generate := func() { out[i], sizes[i], errs[i] = function(f, c) }
+		if c.Dump != nil {
+			generate()
+		} else {
+			wg.Go(generate)
 		}
-		frames[f] = frame
-		out = append(out, code)
+	}
+	wg.Wait()
+	frames := map[*ir.Func]int64{}
+	for i, f := range m.Funcs {
+		if errs[i] != nil {
+			return nil, errs[i]
+		}
+		frames[f] = sizes[i]
 	}
 	for _, f := range m.Funcs {
 		if total := chain(f, frames); f.Prog != nil && total > maxStack {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
 )
@@ -59,27 +60,69 @@ type Config struct {
 	DumpPass, DumpFunc string
 }
 
-// Run sends m through the pipeline.
+// Run sends m through the pipeline. Functions go through a run of function
+// passes side by side, because they share nothing that such a pass changes.
 func Run(m *ir.Module, c Config) error {
 	c.dump(m, "lower")
-	for _, p := range Pipeline {
+	for i := 0; i < len(Pipeline); {
+		p := Pipeline[i]
 		if p.Module != nil {
 			if err := p.Module(m); err != nil {
 				return err
 			}
-		} else {
+			if err := c.after(m, p); err != nil {
+				return err
+			}
+			i++
+			continue
+		}
+		n := i
+		for n < len(Pipeline) && Pipeline[n].Module == nil {
+			n++
+		}
+		if err := c.functions(m, Pipeline[i:n]); err != nil {
+			return err
+		}
+		i = n
+	}
+	return nil
+}
+
+// functions applies function passes: pass by pass where somebody wants to look
+// in between, else function by function.
+func (c *Config) functions(m *ir.Module, passes []Pass) error {
+	if c.Check || c.Dump != nil {
+		for _, p := range passes {
 			for _, f := range m.Funcs {
 				p.Func(f)
 			}
-		}
-		c.dump(m, p.Name)
-		if !c.Check {
-			continue
-		}
-		for _, f := range m.Funcs {
-			if err := f.Check(); err != nil {
-				return fmt.Errorf("BUG: after pass %s: %w", p.Name, err)
+			if err := c.after(m, p); err != nil {
+				return err
 			}
+		}
+		return nil
+	}
+	var wg sync.WaitGroup
+	for _, f := range m.Funcs {
+		wg.Go(func() {
+			for _, p := range passes {
+				p.Func(f)
+			}
+		})
+	}
+	wg.Wait()
+	return nil
+}
+
+// after dumps and checks what a pass left.
+func (c *Config) after(m *ir.Module, p Pass) error {
+	c.dump(m, p.Name)
+	if !c.Check {
+		return nil
+	}
+	for _, f := range m.Funcs {
+		if err := f.Check(); err != nil {
+			return fmt.Errorf("BUG: after pass %s: %w", p.Name, err)
 		}
 	}
 	return nil
