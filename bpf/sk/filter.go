@@ -27,6 +27,15 @@ func (c *FilterContext) LoadBytes(off int, dst []byte) bpf.Errno {
 	return bpf.Errno(sim.State[*sim.Packet](unsafe.Pointer(c), "sk.FilterContext.LoadBytes").Load(off, dst))
 }
 
+// Load copies a T at off out of the packet into *v, whether Data reaches it or
+// not. EFAULT if the packet is too short.
+//
+//bpf:helper skb_load_bytes(c, off, v, sizeof(T))
+func Load[C *FilterContext | *SkbContext, T any](c C, off int, v *T) bpf.Errno {
+	p := sim.State[*sim.Packet](unsafe.Pointer(c), "sk.Load")
+	return bpf.Errno(p.Load(off, sim.Memory(v)))
+}
+
 // Start is what an offset counts from.
 type Start uint32
 

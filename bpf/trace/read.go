@@ -1,7 +1,6 @@
 package trace
 
 import (
-
 	"github.com/waggle-bpf/waggle/bpf"
 	"github.com/waggle-bpf/waggle/bpf/internal/sim"
 )
@@ -112,4 +111,3 @@ type RawContext struct {
 
 // BPFContext marks RawContext as a bpf.Context.
 func (*RawContext) BPFContext() {}
-

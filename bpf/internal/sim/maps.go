@@ -320,7 +320,8 @@ type TailCallTo struct{ Program any }
 
 // TailCall leaves the running program for the one at index, if there is one.
 func (m *Map) TailCall(index uint32) {
-	if p := m.Ref(IndexKey(index)); p != nil {
+	if p := m.Ref(IndexKey(index)); p != nil && m.k.TailCalls > 0 {
+		m.k.TailCalls--
 		panic(TailCallTo{p})
 	}
 }

@@ -10,6 +10,7 @@ import (
 type RingState struct {
 	Records  [][]byte
 	Wakeups  int // how often the reader was woken
+	Lost     int // how many reservations and outputs failed
 	FailNext int // the next so many reservations and outputs fail, as if the buffer were full
 	used     uint64
 	reserved map[unsafe.Pointer]int
@@ -40,9 +41,11 @@ func (m *Map) room(size int) bool {
 	need := roundUp(size)
 	if m.Ring.FailNext > 0 {
 		m.Ring.FailNext--
+		m.Ring.Lost++
 		return false
 	}
 	if m.Kind == Ring && m.Ring.used+need > uint64(m.MaxEntries) {
+		m.Ring.Lost++
 		return false
 	}
 	m.Ring.used += need
@@ -103,12 +106,4 @@ func (m *Map) Drain() [][]byte {
 		m.Ring.used += roundUp(size)
 	}
 	return records
-}
-
-// Unreturned is the number of records reserved and neither submitted nor
-// discarded: a leak that the verifier would refuse.
-func (m *Map) Unreturned() int {
-	m.k.mu.Lock()
-	defer m.k.mu.Unlock()
-	return len(m.Ring.reserved)
 }

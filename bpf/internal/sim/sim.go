@@ -20,14 +20,16 @@ const NumCPU = 4
 
 // Kernel is one simulated kernel. Its fields may be set between calls.
 type Kernel struct {
-	CPU     int    // the CPU programs run on, below NumCPU
-	Now     uint64 // CLOCK_MONOTONIC in ns
-	Boot    uint64 // what CLOCK_BOOTTIME is ahead of Now, in ns
-	Wall    uint64 // CLOCK_TAI in ns
-	Task    Task
-	Rand    uint64 // state of the random number generator
-	Log     func(line string)
-	Cookies map[unsafe.Pointer]uint64 // socket cookies by context
+	CPU  int    // the CPU programs run on, below NumCPU
+	Now  uint64 // CLOCK_MONOTONIC in ns
+	Boot uint64 // what CLOCK_BOOTTIME is ahead of Now, in ns
+	Wall uint64 // CLOCK_TAI in ns
+	Task Task
+	Rand uint64 // state of the random number generator
+	Log  func(line string)
+	// TailCalls is how many more tail calls the running program may make.
+	TailCalls int
+	Cookies   map[unsafe.Pointer]uint64 // socket cookies by context
 
 	mu       sync.Mutex
 	maps     map[unsafe.Pointer]*Map
@@ -86,6 +88,19 @@ func Current(what string) *Kernel {
 func Unsupported(what string) {
 	Current(what)
 	panic(fmt.Sprintf("bpf: bpftest has no model of %s: run this program in the kernel to test it", what))
+}
+
+// Leaks describes what programs have taken and not given back.
+func (k *Kernel) Leaks() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var list []string
+	for _, m := range k.maps {
+		if n := len(m.Ring.reserved); n > 0 {
+			list = append(list, fmt.Sprintf("%d ring buffer records were reserved, but neither submitted nor discarded", n))
+		}
+	}
+	return list
 }
 
 // Bind makes state findable by the address of a context.
