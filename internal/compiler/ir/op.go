@@ -63,8 +63,6 @@ const (
 	OpCtxPtr // a pointer from the 32-bit context field at [a+Int] (data, data_end, data_meta)
 	OpAtomic // Aux AtomicOp on [a+Int] with b (and c for cmpxchg); Type Void drops the old value
 
-	OpLifetime // marks Aux *Slot as undefined from here on (start of a Go variable's life)
-
 	// Calls. Arguments are at most five.
 	OpHelper   // BPF helper number Int; Aux *HelperCall
 	OpCall     // Aux *Func; results beyond the first by OpResult
@@ -171,7 +169,6 @@ var opTable = [numOps]opInfo{
 	OpMove:       {"move", 2, flagReads | flagWrites},
 	OpCtxPtr:     {"ctxptr", 1, flagReads},
 	OpAtomic:     {"atomic", -1, flagReads | flagWrites},
-	OpLifetime:   {"lifetime", 0, flagWrites},
 	OpHelper:     {"helper", -1, flagReads | flagWrites},
 	OpCall:       {"call", -1, flagReads | flagWrites},
 	OpResult:     {"result", 1, 0},

@@ -209,6 +209,7 @@ func (m *module) lowerFunc(inst *instance, src *ssa.Function, kinds []bool) {
 	if len(src.Blocks) == 0 {
 		f.fail(src.Pos(), "W0502", "call only functions written in Go or the bpf library's", "%s has no body", src.Name())
 	}
+	f.checkEscapes()
 	f.packets = f.inferKinds(kinds)
 	f.lower(kinds)
 }

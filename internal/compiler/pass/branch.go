@@ -1,6 +1,10 @@
 package pass
 
-import "github.com/waggle-bpf/waggle/internal/compiler/ir"
+import (
+	"math"
+
+	"github.com/waggle-bpf/waggle/internal/compiler/ir"
+)
 
 // impliedBranches replaces conditions that dominating branches decide. This is
 // where redundant bounds, nil and packet-end checks go.
@@ -16,8 +20,9 @@ type eliminator struct {
 	dom     *ir.DomTree
 	facts   *facts
 	changed bool
-	// counters are phis that start at a constant >= 0 and only ever count up
-	// by a positive step below a signed bound: they are never negative.
+	// counters are phis that start at a constant >= -1 and only ever count up
+	// by a positive step below a signed bound: they are never below their
+	// start. Loops over arrays and slices start at -1.
 	counters map[*ir.Value]int64
 }
 
@@ -84,24 +89,32 @@ func (e *eliminator) findCounters() {
 	}
 }
 
-func (e *eliminator) counterStart(b *ir.Block, phi *ir.Value) (int64, bool) {
-	if len(phi.Args) != 2 || !phi.Type.IsInt() {
+func (e *eliminator) counterStart(b *ir.Block, phi *ir.Value) (start int64, ok bool) {
+	if !phi.Type.IsInt() {
 		return 0, false
 	}
-	for i := range 2 {
-		init, next := phi.Args[i], phi.Args[1-i]
-		if init.Op != ir.OpConst || init.Int < 0 || next.Op != ir.OpAdd || next.Args[0] != phi {
-			continue
-		}
-		step, ok := isConst(next.Args[1])
-		if !ok || step <= 0 || step > 1<<16 {
-			continue
-		}
-		if e.boundedAt(b.Preds[1-i], phi, next) {
-			return init.Int, true
+	start = math.MaxInt64
+	for i, a := range phi.Args {
+		switch {
+		case a.Op == ir.OpConst && -1 <= a.Int && a.Int <= fullInterval(phi.Type).smax-maxStep:
+			start = min(start, a.Int)
+		case !countsUp(phi, a) || !e.boundedAt(b.Preds[i], phi, a):
+			return 0, false
 		}
 	}
-	return 0, false
+	return start, start < math.MaxInt64
+}
+
+// maxStep keeps counters away from an overflow.
+const maxStep = 1 << 6
+
+// countsUp reports whether next is phi plus a small positive constant.
+func countsUp(phi, next *ir.Value) bool {
+	if next.Op != ir.OpAdd || next.Args[0] != phi {
+		return false
+	}
+	step, ok := isConst(next.Args[1])
+	return ok && 0 < step && step <= maxStep
 }
 
 // boundedAt reports whether the back edge is dominated by "phi < something"
@@ -141,14 +154,16 @@ func boundsCounter(c *ir.Value, outcome bool, phi, next *ir.Value) bool {
 		return false
 	}
 	n, isConstant := isConst(y)
-	small := isConstant && n >= 0 && n < int64(1)<<(phi.Type.Bits()-2)
+	step := next.Args[1].Int
+	small := isConstant && 0 <= n && n <= fullInterval(phi.Type).smax-step
 	switch op {
 	case ir.OpSLt, ir.OpULt, ir.OpSLe, ir.OpULe:
 		if small {
 			return true
 		}
-		// Below an unknown bound a step of one can't overflow.
-		return op == ir.OpSLt && next.Args[1].IsConst(1) && x == phi
+		// Below an unknown bound a step of one can't overflow: the next value,
+		// if not the last one too, was below the bound.
+		return op == ir.OpSLt && next.Args[1].IsConst(1)
 	case ir.OpNe:
 		// i != n with a step of one reaches n before it could overflow.
 		return false

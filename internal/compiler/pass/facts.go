@@ -79,8 +79,25 @@ func (k *facts) bounds(v *ir.Value) interval {
 	switch v.Op {
 	case ir.OpZext:
 		r = r.meet(unsignedAs(k.bounds(v.Args[0])))
+	case ir.OpAdd:
+		if n, ok := isConst(v.Args[1]); ok {
+			r = r.meet(k.bounds(v.Args[0]).plus(n, v.Type))
+		}
 	}
 	return r.tighten(v.Type)
+}
+
+// plus is the interval of a value with n added, as far as nothing overflows.
+func (r interval) plus(n int64, t ir.Type) interval {
+	out, full := fullInterval(t), fullInterval(t)
+	if n >= 0 && r.smax <= full.smax-n || n < 0 && r.smin >= full.smin-n {
+		out.smin, out.smax = r.smin+n, r.smax+n
+	}
+	u := uint64(n)
+	if n >= 0 && r.umax <= full.umax-u || n < 0 && r.umin >= -u {
+		out.umin, out.umax = r.umin+u, r.umax+u
+	}
+	return out
 }
 
 // unsignedAs is the interval of a zero-extended value.

@@ -386,6 +386,8 @@ func neverNil(v *ir.Value) bool {
 	switch v.Op {
 	case ir.OpSlotAddr, ir.OpGlobalAddr, ir.OpMapAddr, ir.OpFuncAddr, ir.OpCtxPtr, ir.OpPtrAdd:
 		return true
+	case ir.OpParam: // the context
+		return v.Block.Func.Prog != nil
 	}
 	return false
 }
