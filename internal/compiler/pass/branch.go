@@ -1,10 +1,6 @@
 package pass
 
-import (
-	"math"
-
-	"github.com/waggle-bpf/waggle/internal/compiler/ir"
-)
+import "github.com/waggle-bpf/waggle/internal/compiler/ir"
 
 // impliedBranches replaces conditions that dominating branches decide. This is
 // where redundant bounds, nil and packet-end checks go.
@@ -20,11 +16,13 @@ type eliminator struct {
 	dom     *ir.DomTree
 	facts   *facts
 	changed bool
-	// counters are phis that start at a constant >= -1 and only ever count up
-	// by a positive step below a signed bound: they are never below their
-	// start. Loops over arrays and slices start at -1.
-	counters map[*ir.Value]int64
+	// counters are the bounds of phis that start at a constant >= -1 and only
+	// count up, below a signed bound. Loops over arrays and slices start at -1.
+	counters map[*ir.Value]counter
 }
+
+// counter bounds a counting phi as a signed number.
+type counter struct{ start, limit int64 }
 
 func (e *eliminator) block(b *ir.Block) {
 	mark := e.facts.mark()
@@ -32,9 +30,9 @@ func (e *eliminator) block(b *ir.Block) {
 		e.learnEdge(b.Preds[0], b)
 	}
 	for _, phi := range b.Phis() {
-		if start, ok := e.counters[phi]; ok {
+		if c, ok := e.counters[phi]; ok {
 			r := fullInterval(phi.Type)
-			r.smin = start
+			r.smin, r.smax = c.start, c.limit
 			set(e.facts, e.facts.ranges, phi, r.tighten(phi.Type))
 		}
 	}
@@ -79,34 +77,41 @@ func (e *eliminator) learnEdge(p, b *ir.Block) {
 // findCounters looks for i = phi(start, i + step) in loops that go on only
 // while i < bound (signed), so that the addition can't overflow.
 func (e *eliminator) findCounters() {
-	e.counters = map[*ir.Value]int64{}
+	e.counters = map[*ir.Value]counter{}
 	for _, b := range e.dom.RPO {
 		for _, phi := range b.Phis() {
-			if start, ok := e.counterStart(b, phi); ok {
-				e.counters[phi] = start
+			if c, ok := e.counter(b, phi); ok {
+				e.counters[phi] = c
 			}
 		}
 	}
 }
 
-func (e *eliminator) counterStart(b *ir.Block, phi *ir.Value) (start int64, ok bool) {
-	if !phi.Type.IsInt() {
-		return 0, false
-	}
-	start = math.MaxInt64
-	for i, a := range phi.Args {
-		switch {
-		case a.Op == ir.OpConst && -1 <= a.Int && a.Int <= fullInterval(phi.Type).smax-maxStep:
-			start = min(start, a.Int)
-		case !countsUp(phi, a) || !e.boundedAt(b.Preds[i], phi, a):
-			return 0, false
-		}
-	}
-	return start, start < math.MaxInt64
-}
-
 // maxStep keeps counters away from an overflow.
 const maxStep = 1 << 6
+
+func (e *eliminator) counter(b *ir.Block, phi *ir.Value) (c counter, ok bool) {
+	if !phi.Type.IsInt() {
+		return c, false
+	}
+	most := fullInterval(phi.Type).smax
+	c = counter{start: most, limit: -1}
+	for i, a := range phi.Args {
+		if a.Op == ir.OpConst && -1 <= a.Int && a.Int <= most-maxStep {
+			c.start, c.limit = min(c.start, a.Int), max(c.limit, a.Int)
+			continue
+		}
+		limit, ok := int64(0), countsUp(phi, a)
+		if ok {
+			limit, ok = e.boundAt(b.Preds[i], phi, a)
+		}
+		if !ok {
+			return c, false
+		}
+		c.limit = max(c.limit, limit)
+	}
+	return c, c.start < most
+}
 
 // countsUp reports whether next is phi plus a small positive constant.
 func countsUp(phi, next *ir.Value) bool {
@@ -117,56 +122,52 @@ func countsUp(phi, next *ir.Value) bool {
 	return ok && 0 < step && step <= maxStep
 }
 
-// boundedAt reports whether the back edge is dominated by "phi < something"
-// or "phi <= constant" in the signed sense, or by an unsigned comparison with
-// a constant, or whether the next value itself is compared so.
-func (e *eliminator) boundedAt(latch *ir.Block, phi, next *ir.Value) bool {
+// boundAt finds a branch that keeps phi or its next value below a bound on all
+// ways to the back edge from latch. It returns the most that the next value can
+// be on that edge.
+func (e *eliminator) boundAt(latch *ir.Block, phi, next *ir.Value) (limit int64, ok bool) {
+	// A loop tested at its end has the branch in the latch itself.
+	if latch.Term == ir.TermIf && latch.Succs[0] != latch.Succs[1] {
+		if limit, ok = counterBound(latch.Control, latch.Succs[0] == phi.Block, phi, next); ok {
+			return limit, true
+		}
+	}
 	for b := latch; b != nil; b = e.dom.Idom(b) {
 		d := e.dom.Idom(b)
 		if d == nil || d.Term != ir.TermIf || len(b.Preds) != 1 || b.Preds[0] != d || d.Succs[0] == d.Succs[1] {
 			continue
 		}
-		if boundsCounter(d.Control, d.Succs[0] == b, phi, next) {
-			return true
+		if limit, ok = counterBound(d.Control, d.Succs[0] == b, phi, next); ok {
+			return limit, true
 		}
 	}
-	return latchBounds(latch, phi, next)
+	return 0, false
 }
 
-// latchBounds looks at the branch of the latch itself (a loop tested at its
-// end).
-func latchBounds(latch *ir.Block, phi, next *ir.Value) bool {
-	if latch.Term != ir.TermIf || latch.Succs[0] == latch.Succs[1] {
-		return false
-	}
-	return boundsCounter(latch.Control, latch.Succs[0] == phi.Block, phi, next)
-}
-
-func boundsCounter(c *ir.Value, outcome bool, phi, next *ir.Value) bool {
+// counterBound is boundAt for one condition and its outcome.
+func counterBound(c *ir.Value, outcome bool, phi, next *ir.Value) (limit int64, ok bool) {
 	if !c.Op.IsCompare() || c.Args[0].Type == ir.Ptr {
-		return false
+		return 0, false
 	}
 	op, x, y := c.Op, c.Args[0], c.Args[1]
 	if !outcome {
 		op, x, y = opposite(op, x, y)
 	}
 	if x != phi && x != next {
-		return false
+		return 0, false
 	}
+	most, step := fullInterval(phi.Type).smax, next.Args[1].Int
 	n, isConstant := isConst(y)
-	step := next.Args[1].Int
-	small := isConstant && 0 <= n && n <= fullInterval(phi.Type).smax-step
 	switch op {
 	case ir.OpSLt, ir.OpULt, ir.OpSLe, ir.OpULe:
-		if small {
-			return true
+		if isConstant && 0 <= n && n <= most-2*maxStep {
+			return n + step, true
 		}
-		// Below an unknown bound a step of one can't overflow: the next value,
-		// if not the last one too, was below the bound.
-		return op == ir.OpSLt && next.Args[1].IsConst(1)
-	case ir.OpNe:
-		// i != n with a step of one reaches n before it could overflow.
-		return false
+		// Below an unknown bound a step of one can't overflow.
+		if op == ir.OpSLt && step == 1 && x == next {
+			return most - 1, true
+		}
+		return most, op == ir.OpSLt && step == 1
 	}
-	return false
+	return 0, false // i != n may count up from behind n
 }

@@ -62,21 +62,10 @@ func (p *promoter) rewrite(b *ir.Block, v *ir.Value, out *[]*ir.Value) bool {
 	off := addr.Int + v.Int
 	switch v.Op {
 	case ir.OpLoad:
-		i := vars.find(off)
-		x := p.ssa.read(b, p.base[slot]+i)
-		if x.Type != v.Type {
-			x = convertPtr(b, x, v, out)
-		}
+		x := p.readPiece(b, v, slot, off, out)
 		p.ssa.replace(v, x)
 	case ir.OpStore:
-		i := vars.find(off)
-		x := v.Args[1]
-		if x.Type != vars.list[i].typ {
-			conv := b.NewValue(ir.OpIntToPtr, ir.Ptr, v.Pos, x)
-			*out = append(*out, conv)
-			x = conv
-		}
-		p.ssa.write(b, p.base[slot]+i, x)
+		p.writePiece(b, v, slot, off, out)
 	case ir.OpZero:
 		for i, a := range vars.list {
 			if off <= a.off && a.off+a.size <= off+v.Aux.(int64) {
@@ -89,9 +78,52 @@ func (p *promoter) rewrite(b *ir.Block, v *ir.Value, out *[]*ir.Value) bool {
 	return true
 }
 
-// convertPtr reads a pointer variable as an integer.
-func convertPtr(b *ir.Block, x, load *ir.Value, out *[]*ir.Value) *ir.Value {
-	v := b.NewValue(ir.OpPtrToInt, load.Type, load.Pos, x)
+// readPiece returns what load v reads: a variable, or two halves put together.
+func (p *promoter) readPiece(b *ir.Block, v *ir.Value, slot *ir.Slot, off int64, out *[]*ir.Value) *ir.Value {
+	vars, t := p.vars[slot], v.Type
+	if i := vars.findSized(off, t.Size()); i >= 0 {
+		x := p.ssa.read(b, p.base[slot]+i)
+		if x.Type != t {
+			x = emitTo(out, b, v, ir.OpPtrToInt, t, x)
+		}
+		return x
+	}
+	half := t.Size() / 2
+	low := p.ssa.read(b, p.base[slot]+vars.findSized(off, half))
+	high := p.ssa.read(b, p.base[slot]+vars.findSized(off+half, half))
+	low = emitTo(out, b, v, ir.OpZext, t, low)
+	high = emitTo(out, b, v, ir.OpZext, t, high)
+	high = emitTo(out, b, v, ir.OpShl, t, high, halfShift(out, b, v, t))
+	return emitTo(out, b, v, ir.OpOr, t, low, high)
+}
+
+// writePiece makes what store v writes the current value of a variable, or of
+// two halves.
+func (p *promoter) writePiece(b *ir.Block, v *ir.Value, slot *ir.Slot, off int64, out *[]*ir.Value) {
+	vars, x := p.vars[slot], v.Args[1]
+	t := x.Type
+	if i := vars.findSized(off, t.Size()); i >= 0 {
+		if t != vars.list[i].typ {
+			x = emitTo(out, b, v, ir.OpIntToPtr, ir.Ptr, x)
+		}
+		p.ssa.write(b, p.base[slot]+i, x)
+		return
+	}
+	half := ir.IntOfSize(t.Size() / 2)
+	high := emitTo(out, b, v, ir.OpLShr, t, x, halfShift(out, b, v, t))
+	p.ssa.write(b, p.base[slot]+vars.findSized(off, half.Size()), emitTo(out, b, v, ir.OpTrunc, half, x))
+	p.ssa.write(b, p.base[slot]+vars.findSized(off+half.Size(), half.Size()), emitTo(out, b, v, ir.OpTrunc, half, high))
+}
+
+// halfShift makes the constant that moves the upper half of t down.
+func halfShift(out *[]*ir.Value, b *ir.Block, like *ir.Value, t ir.Type) *ir.Value {
+	n := emitTo(out, b, like, ir.OpConst, t)
+	n.Int = t.Bits() / 2
+	return n
+}
+
+func emitTo(out *[]*ir.Value, b *ir.Block, like *ir.Value, op ir.Op, t ir.Type, args ...*ir.Value) *ir.Value {
+	v := b.NewValue(op, t, like.Pos, args...)
 	*out = append(*out, v)
 	return v
 }

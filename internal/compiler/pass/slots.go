@@ -151,29 +151,23 @@ func (u *slotUse) partition() *pieces {
 	return p
 }
 
-// addScalars collects the distinct scalar accesses; false if any two overlap.
+// addScalars collects the distinct scalar accesses; false if any two overlap,
+// unless one is a whole and the others its halves: the halves become pieces and
+// the whole is put together from them.
 func (p *pieces) addScalars(all []access) bool {
 	for _, a := range all {
 		if a.typ == ir.Void {
 			continue
 		}
-		if a.off < 0 || a.off+a.size > p.slot.Size {
+		if a.off < 0 || a.off+a.size > p.slot.Size || !p.addScalar(a) {
 			return false
 		}
-		if i := p.find(a.off); i >= 0 {
-			have := &p.list[i]
-			if have.size != a.size {
-				return false
-			}
-			if have.typ != a.typ {
-				if have.typ != ir.Ptr && a.typ != ir.Ptr {
-					return false
-				}
-				have.typ = ir.Ptr
-			}
-			continue
+	}
+	p.splitWholes()
+	for _, a := range all {
+		if a.typ != ir.Void && !p.composes(a) {
+			return false
 		}
-		p.list = append(p.list, a)
 	}
 	sort.Slice(p.list, func(i, j int) bool { return p.list[i].off < p.list[j].off })
 	for i := 1; i < len(p.list); i++ {
@@ -182,6 +176,60 @@ func (p *pieces) addScalars(all []access) bool {
 		}
 	}
 	return true
+}
+
+// addScalar adds one access; false if the same bytes are used as an integer and
+// as an integer of another type.
+func (p *pieces) addScalar(a access) bool {
+	i := p.findSized(a.off, a.size)
+	if i < 0 {
+		p.list = append(p.list, a)
+		return true
+	}
+	have := &p.list[i]
+	if have.typ != a.typ {
+		if have.typ != ir.Ptr && a.typ != ir.Ptr {
+			return false
+		}
+		have.typ = ir.Ptr
+	}
+	return true
+}
+
+// splitWholes replaces every piece that contains a half of itself by its two
+// halves.
+func (p *pieces) splitWholes() {
+	for i := 0; i < len(p.list); i++ {
+		w := p.list[i]
+		half := w.size / 2
+		if w.typ == ir.Ptr || half == 0 || p.findSized(w.off, half) < 0 && p.findSized(w.off+half, half) < 0 {
+			continue
+		}
+		p.list = append(p.list[:i], p.list[i+1:]...)
+		i--
+		for _, off := range []int64{w.off, w.off + half} {
+			if p.findSized(off, half) < 0 {
+				p.list = append(p.list, access{off, half, ir.IntOfSize(half)})
+			}
+		}
+	}
+}
+
+// composes reports whether access a is a piece or two of them.
+func (p *pieces) composes(a access) bool {
+	half := a.size / 2
+	return p.findSized(a.off, a.size) >= 0 ||
+		half > 0 && p.findSized(a.off, half) >= 0 && p.findSized(a.off+half, half) >= 0
+}
+
+// findSized returns the index of the piece of the given size at off.
+func (p *pieces) findSized(off, size int64) int {
+	for i, a := range p.list {
+		if a.off == off && a.size == size {
+			return i
+		}
+	}
+	return -1
 }
 
 // covers reports whether a clear of a touches whole pieces only.
