@@ -87,14 +87,13 @@ func records(k *Kernel, m any) [][]byte {
 	return nil
 }
 
-// Buffer is a ring buffer or perf event array.
-type Buffer[T any] interface {
-	*bpf.RingBuf[T] | *bpf.PerfEventArray[T]
-}
+// Lost returns how many records a ring buffer had no room for.
+func Lost[T any](k *Kernel, m *bpf.RingBuf[T]) int { return lost(k, m) }
 
-// Lost returns how many records a ring buffer or perf event array had no room
-// for.
-func Lost[T any, B Buffer[T]](k *Kernel, m B) int {
+// LostSamples returns how many records a perf event array had no room for.
+func LostSamples[T any](k *Kernel, m *bpf.PerfEventArray[T]) int { return lost(k, m) }
+
+func lost(k *Kernel, m any) int {
 	if s := k.sim.Find(sim.PointerOf(m)); s != nil {
 		return s.Ring.Lost
 	}
@@ -115,8 +114,8 @@ func Fail[T any](k *Kernel, m *bpf.RingBuf[T], n int) {
 	s.Ring.FailNext = n
 }
 
-// FailPerf makes the next n records find no room in a perf event array.
-func FailPerf[T any](k *Kernel, m *bpf.PerfEventArray[T], n int) {
+// FailSamples makes the next n records find no room in a perf event array.
+func FailSamples[T any](k *Kernel, m *bpf.PerfEventArray[T], n int) {
 	s := sim.Open[T](unsafe.Pointer(m), "bpftest", sim.Perf, m.MaxEntries)
 	s.Ring.FailNext = n
 }
