@@ -6,12 +6,18 @@ import "slices"
 // Advanced Compiler Design and Implementation, 18.8). It is for physical
 // registers: there equal instructions do equal things.
 
-// minTail is how many instructions two blocks must share before their common
-// end becomes a block of its own: the jump to it costs one.
-const minTail = 2
+// gain returns how many instructions it saves that another block shares the last
+// n of b. The jump to the common end takes the place of an exit or of the jump to
+// the common successor, but comes on top of a conditional jump.
+func (b *Block) gain(n int) int {
+	if n > 0 && len(b.Succs) != 1 {
+		n--
+	}
+	return n
+}
 
 // MergeTails merges blocks whose instructions and successors are equal, then
-// the ends of blocks that have at least two instructions in common. Where a
+// the ends of blocks where that saves instructions. Where a
 // merged instruction came from several source positions it keeps the first.
 func (f *Func) MergeTails() {
 	for f.mergeEqual() {
@@ -135,7 +141,7 @@ func (f *Func) mergeLongest(g []*Block) []*Block {
 	for _, b := range rest {
 		best = max(best, commonTail(first, b))
 	}
-	if best < minTail {
+	if first.gain(best) < 1 {
 		return rest
 	}
 	tail := f.splitTail(first, best)

@@ -35,11 +35,61 @@ func (s *split) apply() {
 	for _, r := range s.regs {
 		a.info[r].level = betweenCall
 	}
-	from := renumber(a.f, func(r mach.Reg) bool { return int(r) < len(s.at) && s.at[r] >= 0 })
-	a.grow()
+	s.renumber()
+}
+
+// renumber makes the pieces of s.regs registers of their own.
+func (s *split) renumber() map[mach.Reg]mach.Reg {
+	from := renumber(s.a.f, func(r mach.Reg) bool { return int(r) < len(s.at) && s.at[r] >= 0 })
+	s.a.grow()
 	for r, old := range from {
-		a.info[r] = a.info[old]
+		s.a.info[r] = s.a.info[old]
 	}
+	return from
+}
+
+// moveAway puts moves before calls so that what lives across may be in another
+// register from there on. It returns those of regs where that is no use, because
+// they were treated so before or because the ways meet again.
+func (a *allocator) moveAway(regs []mach.Reg, live *mach.Liveness) []mach.Reg {
+	var fresh, rest []mach.Reg
+	for _, r := range regs {
+		if a.info[r].level == whole && a.info[r].remat == nil {
+			fresh = append(fresh, r)
+		} else {
+			rest = append(rest, r)
+		}
+	}
+	if len(fresh) == 0 {
+		return rest
+	}
+	s := newSplit(a, fresh, live)
+	saved := s.findSaved(a.f.PostOrder())
+	for _, b := range a.f.Blocks {
+		var ins []insertion
+		s.walkSaved(b, saved, func(n int, k mach.Reg) {
+			r := s.regs[k]
+			ins = append(ins, insertion{n, mach.Insn{
+				Op: mach.Opcode(mach.ClassALU64) | mach.Mov | mach.SrcReg, Dst: r, Src: r, Pos: b.Insns[n].Pos,
+			}})
+		}, false)
+		slices.SortStableFunc(ins, func(x, y insertion) int { return x.n - y.n })
+		insert(b, ins)
+	}
+	for _, r := range fresh {
+		a.info[r].level = moved
+	}
+	cut := make(map[mach.Reg]bool)
+	for _, old := range s.renumber() {
+		cut[old] = true
+	}
+	for _, r := range fresh {
+		if !cut[r] {
+			rest = append(rest, r)
+		}
+	}
+	slices.Sort(rest)
+	return rest
 }
 
 // insertions collects what goes into the middle of b.

@@ -54,7 +54,8 @@ type graph struct {
 	moveLists                           [4][]int   // ready moves by importance
 	stack                               []mach.Reg
 
-	cost    []float64 // of spilling, by register; +Inf if impossible
+	ownCost []float64 // of spilling, by register; +Inf if impossible
+	cost    []float64 // the same with what was coalesced
 	metric  metric
 	spilled []mach.Reg // result: representatives that got no colour
 }
@@ -379,6 +380,9 @@ func (g *graph) freezeMoves(r mach.Reg) {
 	}
 }
 
+// rank tells how good r is to spill; low is good.
+func (g *graph) rank(r mach.Reg) float64 { return g.metric(g.cost[r], float64(g.degree[r])) }
+
 // selectSpill takes out the register that is the cheapest to spill, in the hope
 // that it can be coloured nevertheless.
 func (g *graph) selectSpill() bool {
@@ -388,7 +392,7 @@ func (g *graph) selectSpill() bool {
 		if g.state[r] != toSpill {
 			continue
 		}
-		if p := g.metric(g.cost[r], float64(g.degree[r])); at < 0 || p < best {
+		if p := g.rank(r); at < 0 || p < best {
 			best, at = p, len(kept)
 		}
 		kept = append(kept, r)

@@ -167,10 +167,10 @@ func (c *cutter) move(n int, i *mach.Insn) bool {
 }
 
 // isKept reports whether a piece still holds r before instruction n: registers
-// are free up to here.
+// are free up to here, and keeping it has not failed before.
 func (c *cutter) isKept(n int, r mach.Reg) bool {
 	p := c.current[r]
-	if p == nil || n-p.since > reach {
+	if p == nil || n-p.since > reach || n > p.since && c.a.info[r].level == withinBlock {
 		return false
 	}
 	for k := p.since; k < n; k++ {

@@ -37,11 +37,11 @@ func (e *StackError) Error() string {
 // The result depends on nothing but f.
 func Allocate(f *mach.Func) (Stats, error) {
 	prepare(f)
-	best := newAllocator(clone(f), metrics[0])
+	best := newAllocator(clone(f), strategies[0])
 	best.run()
 	if best.spilled {
-		for _, m := range metrics[1:] {
-			if a := newAllocator(clone(f), m); a.run() && a.price() < best.price() {
+		for _, s := range strategies[1:attempts(f)] {
+			if a := newAllocator(clone(f), s); a.run() && a.price() < best.price() {
 				best = a
 			}
 		}
@@ -53,6 +53,22 @@ func Allocate(f *mach.Func) (Stats, error) {
 		return best.stats, &StackError{Func: name(f), Size: f.FrameSize, Spill: spill}
 	}
 	return best.stats, nil
+}
+
+// long is the number of instructions above which fewer strategies are tried, to
+// save time.
+const long = 3000
+
+// attempts returns how many strategies f is worth.
+func attempts(f *mach.Func) int {
+	n := 0
+	for _, b := range f.Blocks {
+		n += len(b.Insns)
+	}
+	if n > long {
+		return 2
+	}
+	return len(strategies)
 }
 
 func name(f *mach.Func) string {
@@ -90,6 +106,7 @@ type level uint8
 
 const (
 	whole       level = iota
+	moved             // goes on in another register at calls
 	betweenCall       // does not live across calls
 	withinBlock
 	singleUse // can't be spilled any more
@@ -109,16 +126,16 @@ type regInfo struct {
 }
 
 type allocator struct {
-	f       *mach.Func
-	metric  metric
-	info    []regInfo // by register
-	homes   int
-	spilled bool
-	stats   Stats
+	f        *mach.Func
+	strategy strategy
+	info     []regInfo // by register
+	homes    int
+	spilled  bool
+	stats    Stats
 }
 
-func newAllocator(f *mach.Func, m metric) *allocator {
-	a := &allocator{f: f, metric: m}
+func newAllocator(f *mach.Func, s strategy) *allocator {
+	a := &allocator{f: f, strategy: s}
 	a.grow()
 	a.findRemats()
 	return a
@@ -155,7 +172,8 @@ func (a *allocator) run() bool {
 		a.stats.Rounds++
 		live := a.f.Liveness()
 		g := build(a.f, live)
-		g.cost, g.metric = a.costs(live), a.metric
+		g.ownCost, g.metric = a.costs(live), a.strategy.metric
+		g.cost = slices.Clone(g.ownCost)
 		g.run()
 		if len(g.spilled) == 0 {
 			a.assign(g)

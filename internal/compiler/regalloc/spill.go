@@ -13,12 +13,26 @@ import (
 // a rank; the lowest is spilled first.
 type metric func(cost, degree float64) float64
 
-// metrics are the formulas to try.
-var metrics = []metric{
-	func(cost, degree float64) float64 { return cost / degree },
-	func(cost, degree float64) float64 { return cost / (degree * degree) },
-	func(cost, degree float64) float64 { return cost },
+// strategy is one way to choose what is spilled and how.
+type strategy struct {
+	metric metric
+	// copies tries to go on in another register behind a call before it
+	// resorts to memory.
+	copies bool
 }
+
+// strategies are what is tried: the first alone if it spills nothing, the first
+// two for long functions.
+var strategies = []strategy{
+	{costOverDegree, false},
+	{costOverDegree, true},
+	{costOverDegree2, false},
+	{costAlone, false},
+}
+
+func costOverDegree(cost, degree float64) float64  { return cost / degree }
+func costOverDegree2(cost, degree float64) float64 { return cost / (degree * degree) }
+func costAlone(cost, _ float64) float64            { return cost }
 
 // findRemats notes which registers hold values that can be computed anywhere.
 func (a *allocator) findRemats() {
@@ -106,7 +120,7 @@ func (a *allocator) crossing(live *mach.Liveness) []mach.Reg {
 	}
 	var out []mach.Reg
 	for r := range set.All {
-		if r.IsVirtual() && a.info[r].level == whole {
+		if r.IsVirtual() && a.info[r].level <= moved {
 			out = append(out, r)
 		}
 	}
@@ -122,7 +136,7 @@ func (a *allocator) spill(g *graph) {
 		}
 		for _, r := range class {
 			switch a.info[r].level {
-			case whole:
+			case whole, moved:
 				split = append(split, r)
 			case betweenCall, withinBlock:
 				cut = append(cut, r)
@@ -140,8 +154,11 @@ func (a *allocator) spill(g *graph) {
 	})
 	slices.Sort(split)
 	slices.Sort(cut)
+	if a.strategy.copies {
+		split = a.moveAway(split, live)
+	}
 	if len(split) > 0 {
-		newSplit(a, split, live).apply()
+		newSplit(a, split, a.f.Liveness()).apply()
 	}
 	if len(cut) > 0 {
 		a.cut(cut)
@@ -184,7 +201,7 @@ func (a *allocator) spilledClasses(g *graph) [][]mach.Reg {
 func (a *allocator) canMerge(g *graph, x, y []mach.Reg) bool {
 	for _, u := range x {
 		for _, v := range y {
-			if a.info[u].level != whole || a.info[v].level != whole || g.adj.has(u, v) {
+			if a.info[u].level > moved || a.info[v].level > moved || g.adj.has(u, v) {
 				return false
 			}
 		}
@@ -196,7 +213,7 @@ func (a *allocator) canMerge(g *graph, x, y []mach.Reg) bool {
 // parts then share one place in memory and the moves between them vanish.
 func (a *allocator) mergeClass(class []mach.Reg) bool {
 	for _, r := range class {
-		if a.info[r].level != whole {
+		if a.info[r].level > moved {
 			return false
 		}
 	}
@@ -208,6 +225,7 @@ func (a *allocator) mergeClass(class []mach.Reg) bool {
 	merged := mach.NewRegSet(a.f.Limit())
 	for _, r := range class {
 		merged.Add(r)
+		a.info[to].level = max(a.info[to].level, a.info[r].level)
 	}
 	for _, b := range a.f.Blocks {
 		for n := range b.Insns {
