@@ -1,0 +1,43 @@
+package subset
+
+import (
+	"go/ast"
+	"go/token"
+	"go/types"
+)
+
+// Floats refuses floating-point and complex numbers, constants excepted.
+var Floats = analyzer("wagglefloats", "refuse floating-point and complex numbers in kernel code", floats)
+
+func floats(v *visit, n ast.Node) bool {
+	if t := v.value(n); t != nil {
+		switch info := basicInfo(t); {
+		case info&types.IsFloat != 0:
+			return v.refuse(n, codeFloat, "floating-point number of type %s in kernel code", v.typeName(t))
+		case info&types.IsComplex != 0:
+			return v.refuse(n, codeComplex, "complex number of type %s in kernel code", v.typeName(t))
+		}
+	}
+	if cmp, ok := n.(*ast.BinaryExpr); ok && (cmp.Op == token.EQL || cmp.Op == token.NEQ) {
+		if t := v.TypesInfo.TypeOf(cmp.X); t != nil && holdsFloat(t) {
+			return v.refuse(n, codeFloat, "comparison of %s, which holds floating-point numbers", v.typeName(t))
+		}
+	}
+	return true
+}
+
+func holdsFloat(t types.Type) bool {
+	switch u := under(t).(type) {
+	case *types.Basic:
+		return u.Info()&(types.IsFloat|types.IsComplex) != 0 && u.Info()&types.IsUntyped == 0
+	case *types.Array:
+		return holdsFloat(u.Elem())
+	case *types.Struct:
+		for f := range u.Fields() {
+			if holdsFloat(f.Type()) {
+				return true
+			}
+		}
+	}
+	return false
+}
