@@ -33,9 +33,10 @@ const (
 
 // Harness is the wrapping of one call.
 type Harness struct {
+	pkg     string // the kernel package's name
 	name    string
 	imports map[string]string // alias by path
-	pkg     *types.Package
+	home    *types.Package    // the kernel package; nil if the signature doesn't tell
 	args    layout
 	results layout
 	// forms says how the call takes each argument from memory.
@@ -50,10 +51,10 @@ type layout struct {
 	size    int64
 }
 
-// New wraps the call of the function called name, in package pkg, with the
-// arguments as written on a command line. Its error tells what is wrong with them
-// or why such a function can't be called.
-func New(pkg *types.Package, name string, sig *types.Signature, args []string) (*Harness, error) {
+// New wraps the call of a function of the package called pkg, with the arguments
+// as written on a command line. Its error tells what is wrong with them or why
+// such a function can't be called.
+func New(pkg, name string, sig *types.Signature, args []string) (*Harness, error) {
 	if err := callable(sig); err != nil {
 		return nil, fmt.Errorf("call %s: %w", name, err)
 	}
@@ -61,7 +62,7 @@ func New(pkg *types.Package, name string, sig *types.Signature, args []string) (
 	if len(args) != params.Len() {
 		return nil, fmt.Errorf("call %s: %d arguments given, %s%s takes %d", name, len(args), name, text(params), params.Len())
 	}
-	h := &Harness{name: name, pkg: pkg, imports: make(map[string]string)}
+	h := &Harness{pkg: pkg, name: name, imports: make(map[string]string), home: home(sig)}
 	var values [][]byte
 	for i, arg := range args {
 		p := params.At(i)
@@ -132,6 +133,16 @@ func callable(sig *types.Signature) error {
 	return nil
 }
 
+// home is the package of a function, which its parameters and results know.
+func home(sig *types.Signature) *types.Package {
+	for _, t := range []*types.Tuple{sig.Params(), sig.Results()} {
+		if t.Len() > 0 {
+			return t.At(0).Pkg()
+		}
+	}
+	return nil
+}
+
 // title names a parameter or result for people.
 func title(v *types.Var, i int) string {
 	if v.Name() == "" || v.Name() == "_" {
@@ -197,7 +208,7 @@ func (h *Harness) Source() []byte {
 	}
 
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "package %s\n\nimport waggleXDP %q\n", h.pkg.Name(), xdpPath)
+	fmt.Fprintf(&b, "package %s\n\nimport waggleXDP %q\n", h.pkg, xdpPath)
 	for _, path := range slices.Sorted(maps.Keys(h.imports)) {
 		fmt.Fprintf(&b, "import %s %q\n", h.imports[path], path)
 	}
@@ -210,7 +221,7 @@ func (h *Harness) Source() []byte {
 // typeName writes a type in the generated file and remembers what to import.
 func (h *Harness) typeName(t types.Type) string {
 	return types.TypeString(t, func(p *types.Package) string {
-		if p == h.pkg {
+		if p == h.home {
 			return ""
 		}
 		alias, ok := h.imports[p.Path()]

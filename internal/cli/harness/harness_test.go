@@ -102,10 +102,11 @@ func TestNewRefuses(t *testing.T) {
 
 // TestImports names a type of another package.
 func TestImports(t *testing.T) {
+	p := types.NewPackage("p", "p")
 	other := types.NewPackage("example.org/addr", "addr")
 	named := types.NewNamed(types.NewTypeName(0, other, "Port", nil), types.Typ[types.Uint16], nil)
-	sig := types.NewSignatureType(nil, nil, nil, types.NewTuple(types.NewParam(0, nil, "p", named)), types.NewTuple(types.NewParam(0, nil, "", named)), false)
-	h, err := New(types.NewPackage("p", "p"), "F", sig, []string{"80"})
+	sig := types.NewSignatureType(nil, nil, nil, types.NewTuple(types.NewParam(0, p, "p", named)), types.NewTuple(types.NewParam(0, p, "", named)), false)
+	h, err := New("p", "F", sig, []string{"80"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +118,7 @@ func TestImports(t *testing.T) {
 }
 
 func newHarness(pkg *types.Package, name string, args []string) (*Harness, error) {
-	return New(pkg, name, pkg.Scope().Lookup(name).Type().(*types.Signature), args)
+	return New(pkg.Name(), name, pkg.Scope().Lookup(name).Type().(*types.Signature), args)
 }
 
 // typeCheck adds the generated file to the package.

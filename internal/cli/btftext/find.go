@@ -1,0 +1,63 @@
+package btftext
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cilium/ebpf/btf"
+)
+
+// Find returns the type called name, a struct, union or typedef, in an object's
+// types.
+func Find(spec *btf.Spec, name string) (btf.Type, error) {
+	if spec == nil {
+		return nil, fmt.Errorf("find type %s: the object has no types", name)
+	}
+	candidates, err := spec.AnyTypesByName(name)
+	if err != nil {
+		return nil, fmt.Errorf("find type %s: the object has no such type", name)
+	}
+	for _, t := range candidates {
+		switch btf.UnderlyingType(t).(type) {
+		case *btf.Struct, *btf.Union:
+			return t, nil
+		}
+	}
+	return candidates[0], nil
+}
+
+// Guess returns the struct that records of an object most likely are, since
+// C objects don't say: the only one whose name tells that it is an event and
+// whose size fits a record of n bytes, less at most padding bytes of filling. It
+// is nil if there is none or more than one.
+func Guess(spec *btf.Spec, n, padding int) btf.Type {
+	if spec == nil {
+		return nil
+	}
+	var found []btf.Type
+	for t, err := range spec.All() {
+		if err != nil {
+			return nil
+		}
+		s, ok := t.(*btf.Struct)
+		if !ok || !eventName(s.Name) || int(s.Size) > n || n-int(s.Size) > padding {
+			continue
+		}
+		if !slices.Contains(found, t) {
+			found = append(found, t)
+		}
+	}
+	if len(found) != 1 {
+		return nil
+	}
+	return found[0]
+}
+
+// eventName tells whether a struct's name is what people call what they send.
+func eventName(name string) bool {
+	name = strings.ToLower(strings.TrimSuffix(name, "_t"))
+	return slices.ContainsFunc([]string{"event", "evt", "record", "sample", "data"}, func(word string) bool {
+		return strings.HasSuffix(name, word) || strings.HasPrefix(name, word+"_")
+	})
+}

@@ -1,0 +1,182 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/waggle-bpf/waggle/compile"
+	"github.com/waggle-bpf/waggle/internal/cli/harness"
+	"github.com/waggle-bpf/waggle/load"
+)
+
+// execCmd is waggle exec.
+type execCmd struct {
+	Dir  string   `arg:"" help:"Directory of a kernel package, or a Go file."`
+	Func string   `arg:"" help:"Function of the package."`
+	Args []string `arg:"" optional:"" help:"Its arguments. Integers and bools in Go syntax, byte arrays and slices as hexadecimal digits."`
+}
+
+// Help is the command's manual.
+func (*execCmd) Help() string {
+	return `The function is compiled, loaded and called once, in the kernel, and its results are printed one a line, as fmt's %v
+would. Whatever follows the function's name is an argument, even if it begins with a minus. Where Go would panic, the
+message is "fault: FILE:LINE: WHAT" and the exit code 3. Needs root.
+
+  waggle exec ./calc Div -7 3
+  waggle exec ./hash Sum 0a0b0c0d true`
+}
+
+// Run compiles, loads and calls.
+func (c *execCmd) Run(e *env) error {
+	h, err := c.harness()
+	if err != nil {
+		return err
+	}
+	obj, err := compile.Compile(e.ctx, compile.Config{Dir: c.Dir, Files: map[string][]byte{harness.File: h.Source()}})
+	if err != nil {
+		return err
+	}
+	data, err := call(obj.ELF, h)
+	if err != nil {
+		return err
+	}
+	values, returned, err := h.Values(data)
+	if err != nil {
+		return err
+	}
+	if !returned {
+		return errors.New("call " + c.Func + ": the program ended before the call did")
+	}
+	for _, v := range values {
+		fmt.Fprintln(e.stdout, v)
+	}
+	return nil
+}
+
+// harness finds the function and wraps the call.
+func (c *execCmd) harness() (*harness.Harness, error) {
+	if !token.IsIdentifier(c.Func) {
+		return nil, badInputf("find function: %q is no name of a function", c.Func)
+	}
+	name, err := packageName(c.Dir)
+	if err != nil {
+		return nil, badInput(err)
+	}
+	sig, err := compile.Signature(c.Dir, c.Func)
+	if err != nil {
+		return nil, err
+	}
+	h, err := harness.New(name, c.Func, sig, c.Args)
+	return h, badInput(err)
+}
+
+// call loads the object, runs the harness's program and reads the results.
+func call(elf []byte, h *harness.Harness) ([]byte, error) {
+	obj, err := load.OpenBytes(harness.Program, elf)
+	if err != nil {
+		return nil, err
+	}
+	if len(h.Data()) > 0 {
+		if err := setBytes(obj, harness.Args, h.Data()); err != nil {
+			return nil, err
+		}
+	}
+	// Only the call: the package's own programs may need kernels and rights
+	// that it does not.
+	handle, err := obj.Load(load.Options{Programs: []string{harness.Program}})
+	if err != nil {
+		return nil, err
+	}
+	defer handle.Close()
+	prog, err := handle.Program(harness.Program)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := prog.Run(&ebpf.RunOptions{Data: make([]byte, minPacket)}); err != nil {
+		return nil, fmt.Errorf("run program: %w", err)
+	}
+	if err := faults(handle); err != nil {
+		return nil, err
+	}
+	return readBytes(handle, harness.Results, h.ResultSize())
+}
+
+// minPacket is the least that BPF_PROG_TEST_RUN takes for a packet: an
+// Ethernet header. More lets it be any packet.
+const minPacket = 64
+
+// setBytes gives a variable its memory before load.
+func setBytes(obj *load.Object, name string, data []byte) error {
+	v := obj.Spec().Variables[name]
+	if v == nil {
+		return fmt.Errorf("set %s: no such variable in the object", name)
+	}
+	if err := v.Set(data); err != nil {
+		return fmt.Errorf("set %s: %w", name, err)
+	}
+	return nil
+}
+
+// readBytes reads a variable's memory. The variable is found by its place in
+// the data section's map, so that its type doesn't matter.
+func readBytes(h *load.Handle, name string, size int) ([]byte, error) {
+	v := h.Object().Spec().Variables[name]
+	if v == nil {
+		return nil, fmt.Errorf("read %s: no such variable in the object", name)
+	}
+	m, err := h.Map(v.SectionName)
+	if err != nil {
+		return nil, err
+	}
+	data := make([]byte, m.ValueSize())
+	if err := m.Lookup(uint32(0), &data); err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	if end := int(v.Offset) + size; end > len(data) {
+		return nil, fmt.Errorf("read %s: it ends at byte %d of %d", name, end, len(data))
+	}
+	return data[v.Offset:][:size], nil
+}
+
+// faults returns the faults counted so far as an error.
+func faults(h *load.Handle) error {
+	list, err := h.Faults()
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	e := new(faultError)
+	for _, f := range list {
+		e.faults = append(e.faults, fmt.Sprintf("%s:%d: %s", f.Pos.File, f.Pos.Line, f.Kind))
+	}
+	return e
+}
+
+// packageName reads the name of the package in a directory, or of a Go file.
+func packageName(path string) (string, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("open package: %w", err)
+	}
+	files := []string{path}
+	if st.IsDir() {
+		if files, err = filepath.Glob(filepath.Join(path, "*.go")); err != nil {
+			return "", err
+		}
+	}
+	files = slices.DeleteFunc(files, func(f string) bool { return strings.HasSuffix(f, "_test.go") })
+	for _, name := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.PackageClauseOnly)
+		if err == nil && f.Name.Name != "main" || err == nil && len(files) == 1 {
+			return f.Name.Name, nil
+		}
+	}
+	return "", fmt.Errorf("open package %s: no Go files", path)
+}

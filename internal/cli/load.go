@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/waggle-bpf/waggle/load"
+)
+
+// loadCmd is waggle load.
+type loadCmd struct {
+	Object     string            `arg:"" name:"dir|file" help:"Kernel package or BPF object."`
+	Interface  []string          `short:"i" placeholder:"IFACE" help:"Network interfaces for xdp, tc and socket programs; may be repeated."`
+	Cgroup     string            `placeholder:"PATH" help:"Control group for cgroup and sockops programs."`
+	Map        string            `placeholder:"NAME" help:"Sockmap or sockhash for sk_msg and sk_skb programs, if there are several."`
+	Executable string            `short:"e" placeholder:"PATH" help:"Program or library for uprobes."`
+	Symbol     string            `placeholder:"NAME" help:"Function for kprobes and uprobes."`
+	PID        int               `name:"pid" help:"Confine uprobes to one process."`
+	Frequency  uint64            `placeholder:"HZ" default:"99" help:"Runs per second and CPU of perf_event programs."`
+	Set        map[string]string `mapsep:"none" placeholder:"NAME=VALUE" help:"Give a constant or variable a value before loading; may be repeated."`
+	PinPath    string            `placeholder:"DIR" default:"/sys/fs/bpf/waggle" help:"Where maps that are shared by name lie."`
+	Type       string            `placeholder:"NAME" help:"Type of the events, where the object does not tell."`
+	Hex        bool              `xor:"format" help:"Print events as hexdumps."`
+	JSON       bool              `name:"json" xor:"format" help:"Print events as JSON, one a line."`
+}
+
+// Help is the command's manual.
+func (*loadCmd) Help() string {
+	return `Every program of the object is attached; one that can't be is an error, and then nothing stays attached. Events from ring
+and perf buffers are decoded by the object's types. Everything is detached on Ctrl-C; then counts of events, losses and
+faults are printed, and after faults the exit code is 3.
+
+  waggle load ./kern -i eth0 -i lo
+  waggle load conn.o --cgroup /sys/fs/cgroup/user.slice --json
+  waggle load ./probe -e libc.so.6 --symbol getaddrinfo --set verbose=true`
+}
+
+// Run loads, attaches and prints until the command is interrupted.
+func (c *loadCmd) Run(e *env) error {
+	for _, name := range c.Interface {
+		if _, err := net.InterfaceByName(name); err != nil {
+			return badInputf("find interface %s: there is none of that name", name)
+		}
+	}
+	obj, err := openObject(e, c.Object)
+	if err != nil {
+		return err
+	}
+	if err := c.checkTargets(obj); err != nil {
+		return err
+	}
+	if err := c.setAll(obj); err != nil {
+		return badInput(err)
+	}
+	h, err := obj.Load(load.Options{PinPath: c.PinPath})
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	return c.serve(e, h)
+}
+
+// Program types that are attached to something the user has to name.
+var (
+	onInterface = []ebpf.ProgramType{ebpf.XDP, ebpf.SchedCLS, ebpf.SocketFilter}
+	onCgroup    = []ebpf.ProgramType{ebpf.CGroupSKB, ebpf.CGroupSock, ebpf.CGroupSockAddr, ebpf.CGroupSockopt,
+		ebpf.CGroupSysctl, ebpf.CGroupDevice, ebpf.SockOps}
+)
+
+// checkTargets finds a missing flag before anything is loaded.
+func (c *loadCmd) checkTargets(obj *load.Object) error {
+	for _, p := range obj.Programs() {
+		switch {
+		case len(c.Interface) == 0 && slices.Contains(onInterface, p.Type):
+			return badInputf("attach %s: name a network interface for %s programs with -i", p.Name, p.Kind)
+		case c.Cgroup == "" && slices.Contains(onCgroup, p.Type):
+			return badInputf("attach %s: name a control group for %s programs with --cgroup", p.Name, p.Kind)
+		}
+	}
+	return nil
+}
+
+// setAll sets variables in the order of their names.
+func (c *loadCmd) setAll(obj *load.Object) error {
+	for _, name := range slices.Sorted(maps.Keys(c.Set)) {
+		if err := obj.Set(name, literal(c.Set[name])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// literal is an integer or bool if the text is one in Go's syntax, else text.
+func literal(text string) any {
+	if v, err := strconv.ParseInt(text, 0, 64); err == nil {
+		return v
+	}
+	if v, err := strconv.ParseUint(text, 0, 64); err == nil {
+		return v
+	}
+	if text == "true" || text == "false" {
+		return text == "true"
+	}
+	return text
+}
+
+func (c *loadCmd) target() load.Targets {
+	return load.Targets{Target: load.Target{
+		Interfaces: c.Interface,
+		Cgroup:     c.Cgroup,
+		Map:        c.Map,
+		Executable: c.Executable,
+		Symbol:     c.Symbol,
+		PID:        c.PID,
+		Event:      load.CPUClock(c.Frequency),
+	}}
+}
+
+// serve attaches the programs and prints their events. The streams are opened
+// first, so that no event comes before its reader.
+func (c *loadCmd) serve(e *env, h *load.Handle) (err error) {
+	out, err := newEventPrinter(e, h, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.close()) }()
+	links, err := h.AttachAll(c.target())
+	if errors.Is(err, load.ErrNotAttachable) {
+		return badInput(err)
+	}
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		fmt.Fprintf(e.stderr, "attached %v\n", l)
+	}
+	if err := out.run(e.ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	var errs []error
+	for _, l := range links {
+		errs = append(errs, l.Close())
+	}
+	out.drain()
+	return errors.Join(append(errs, out.summary(), countedFaults(h))...)
+}
+
+// countedFaults returns the faults of attached programs as an error.
+func countedFaults(h *load.Handle) error {
+	list, err := h.Faults()
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	e := new(faultError)
+	for _, f := range list {
+		e.faults = append(e.faults, fmt.Sprintf("%s:%d: %s, %s", f.Pos.File, f.Pos.Line, f.Kind, times(f.Count)))
+	}
+	return e
+}
+
+func times(n uint64) string {
+	if n == 1 {
+		return "once"
+	}
+	return strconv.FormatUint(n, 10) + " times"
+}
