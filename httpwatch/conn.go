@@ -35,6 +35,8 @@ const (
 	fresh mode = iota
 	// scanning: in the midst of it; a request may start with any segment.
 	scanning
+	// trying: this may be a request.
+	trying
 	// parsing: where we are is known.
 	parsing
 	// opaque: it is not HTTP, or not any more.
@@ -66,8 +68,11 @@ func (c *conn) end() {
 
 // Data implements tcpflow.Consumer.
 func (c *conn) Data(s tcpflow.Segment) (skip uint64) {
-	if c.mode == opaque || c.mode == scanning && !c.tryHere(s) {
+	switch {
+	case c.mode == opaque, c.mode == scanning && !c.tryHere(s):
 		return 0
+	case c.mode == trying && s.Start && c.parser.InStartLine() && httpstream.StartsRequest(s.Data):
+		c.parser.Reset() // it was something else
 	}
 	for b := s.Data; len(b) > 0; {
 		if c.parser.Idle() {
@@ -93,7 +98,7 @@ func (c *conn) tryHere(s tcpflow.Segment) bool {
 		return false
 	}
 	c.parser.Reset()
-	c.mode = parsing
+	c.mode = trying
 	return true
 }
 

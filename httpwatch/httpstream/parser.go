@@ -88,6 +88,10 @@ func (p *Parser) Request() *Request { return &p.head.request }
 // Idle reports whether the parser stands between two requests.
 func (p *Parser) Idle() bool { return p.state == inStart && len(p.line) == 0 }
 
+// InStartLine reports whether the parser has begun a request but has not seen all
+// of its start line.
+func (p *Parser) InStartLine() bool { return p.state == inStart && len(p.line) > 0 }
+
 // Partial returns the request whose start line is complete but whose head is
 // not, and nil at any other time. It serves callers that know that the rest of
 // the head will never come.

@@ -278,14 +278,17 @@ func TestTakeSkip(t *testing.T) {
 
 func TestPartial(t *testing.T) {
 	var p httpstream.Parser
-	if p.Partial() != nil || !p.Idle() {
+	if p.Partial() != nil || !p.Idle() || p.InStartLine() {
 		t.Error("new parser is not idle")
 	}
 	parseWith(&p, "GET /1 HTT")
-	if p.Partial() != nil || p.Idle() {
+	if p.Partial() != nil || p.Idle() || !p.InStartLine() {
 		t.Error("half a start line is a request, or nothing")
 	}
 	parseWith(&p, "P/1.1\r\nHost: a\r\nCook")
+	if p.InStartLine() {
+		t.Error("still in the start line")
+	}
 	if r := p.Partial(); r == nil || describe(r) != "GET /1 1.1 a" {
 		t.Errorf("Partial = %v", r)
 	}
@@ -303,6 +306,16 @@ func TestLooksLikeRequest(t *testing.T) {
 	for _, test := range tests {
 		if got := httpstream.LooksLikeRequest([]byte(test.in)); got != test.want {
 			t.Errorf("LooksLikeRequest(%q) = %t", test.in, got)
+		}
+	}
+}
+
+func TestStartsRequest(t *testing.T) {
+	for in, want := range map[string]bool{
+		"": false, "GET / HTTP/1.1": false, "GET / HTTP/1.1\r\n": true, "GET / HTTP/1.1\nHost": true, "Host: a\r\n": false,
+	} {
+		if got := httpstream.StartsRequest([]byte(in)); got != want {
+			t.Errorf("StartsRequest(%q) = %t", in, got)
 		}
 	}
 }

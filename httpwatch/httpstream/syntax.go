@@ -80,6 +80,16 @@ func LooksLikeRequest(b []byte) bool {
 	return n+1 == len(b) || b[n+1] > ' ' && b[n+1] != 0x7f
 }
 
+// StartsRequest reports whether b begins with a whole start line.
+func StartsRequest(b []byte) bool {
+	end := bytes.IndexByte(b, '\n')
+	if end < 0 {
+		return false
+	}
+	_, _, _, ok := splitStartLine(bytes.TrimSuffix(b[:end], []byte{'\r'}))
+	return ok
+}
+
 // absoluteAuthority returns the authority of a target in absolute form.
 func absoluteAuthority(target []byte) ([]byte, bool) {
 	if len(target) == 0 || target[0] == '/' {

@@ -21,5 +21,10 @@ var Verdicts = bpf.LRUHash[Flow, Verdict]{MaxEntries: 1 << 12}
 // Traffic counts what the programs see.
 var Traffic = bpf.PerCPUArray[Counters]{MaxEntries: 1}
 
-// record is where records are made.
-var record bpf.Scratch[Record]
+// record is where records are made, and current holds the segment at hand: not so
+// much because the stack is small as because the verifier does not follow what is in
+// a map's memory, and so has one case to think through where it would have thousands.
+var (
+	record  bpf.Scratch[Record]
+	current bpf.Scratch[segment]
+)

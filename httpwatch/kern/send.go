@@ -23,7 +23,7 @@ func (s *segment) send(ctx *tc.Context, f *State) {
 	if f.Left {
 		s.flags |= Gap
 	}
-	if f.FromStart {
+	if f.FromStart && f.Next == f.Born {
 		s.flags |= FromStart
 	}
 	for range maxRecords {
@@ -41,11 +41,11 @@ func (s *segment) send(ctx *tc.Context, f *State) {
 // sendPiece sends as much of s as a record holds and cuts it off.
 func (s *segment) sendPiece(ctx *tc.Context, f *State, r *Record) bool {
 	n := min(s.len, MaxData)
-	if ctx.LoadBytes(int(s.off), r.Data[:n]) != bpf.OK {
+	if n == 0 || !ctx.LoadBytes(int(s.off), r.Data[:n]).Ok() {
 		return false
 	}
 	r.Seq, r.Len, r.Flags = s.seq, n, s.flags
-	if Events.OutputN(r, HeaderLen+n, Events.Wakeup()) != bpf.OK {
+	if !Events.OutputN(r, HeaderLen+n, Events.Wakeup()).Ok() {
 		return false
 	}
 	if c := Traffic.Lookup(0); c != nil {

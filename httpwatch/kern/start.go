@@ -1,9 +1,6 @@
 package kern
 
-import (
-	"github.com/waggle-bpf/waggle/bpf"
-	"github.com/waggle-bpf/waggle/bpf/tc"
-)
+import "github.com/waggle-bpf/waggle/bpf/tc"
 
 // start is how a segment begins.
 type start struct {
@@ -15,9 +12,9 @@ type start struct {
 const startLen = 16
 
 func (s *segment) start(ctx *tc.Context) (t start) {
-	t.len = min(s.len, startLen)
-	if ctx.LoadBytes(int(s.off), t.text[:t.len]) != bpf.OK {
-		t.len = 0
+	n := min(s.len, startLen)
+	if n > 0 && ctx.LoadBytes(int(s.off), t.text[:n]).Ok() {
+		t.len = n
 	}
 	return t
 }

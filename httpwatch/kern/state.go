@@ -14,6 +14,8 @@ type State struct {
 	Left bool
 	// FromStart says that Born is the first byte of the connection.
 	FromStart bool
+	// Early says that something was sent while undecided.
+	Early bool
 	// Tunnel is set on the flow of replies to a CONNECT.
 	Tunnel bool
 }
@@ -84,8 +86,9 @@ func (f *State) decide(ctx *tc.Context, s *segment) bool {
 	return false
 }
 
-// decideFirst looks at the beginning of a connection, or at what comes before it
-// because the packets have changed places.
+// decideFirst looks at the beginning of a connection, or at what has overtaken it.
+// After that has been sent, the beginning is sent in any case: user space waits for
+// it.
 func (f *State) decideFirst(ctx *tc.Context, s *segment) bool {
 	switch early := s.seq - f.Born; {
 	case early > Window: // the beginning won't come
@@ -93,10 +96,12 @@ func (f *State) decideFirst(ctx *tc.Context, s *segment) bool {
 		f.leave(s)
 		return false
 	case early > 0:
+		f.Early = true
 		return true
 	}
 	start := s.start(ctx)
 	switch {
+	case f.Early:
 	case start.isReply():
 		f.Mode = replies
 		f.watchReplies(s, start)

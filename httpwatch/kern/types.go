@@ -47,8 +47,8 @@ type Flags uint32
 
 // The flags.
 const (
-	// FromStart: the connection has been followed from its first byte, which
-	// has the sequence number Born.
+	// FromStart: nothing of the connection had been sent before, and its first
+	// byte has the sequence number Born.
 	FromStart Flags = 1 << iota
 	// SegmentStart: the payload starts where the packet's payload starts.
 	SegmentStart
@@ -91,4 +91,4 @@ type Counters struct {
 
 // Window is how far, in bytes, packets may run ahead of missing ones before both
 // halves stop waiting for these.
-const Window = 256 << 10
+const Window = 1 << 20

@@ -15,29 +15,35 @@ const headers = packet.EthernetLen + 2*packet.VLANLen + packet.IPv6Len + 128 + 6
 //
 //bpf:tc
 func WatchEthernet(ctx *tc.Context) tc.Action {
-	p := packet.Parse(ctx.Data())
-	if outOfReach(ctx, &p) && ctx.Pull(min(ctx.Len, headers)).Ok() {
-		p = packet.Parse(ctx.Data())
+	for range 2 {
+		if p := packet.Parse(ctx.Data()); !outOfReach(ctx, p) {
+			watch(ctx, p)
+			break
+		}
+		ctx.Pull(min(ctx.Len, headers))
 	}
-	return watch(ctx, &p)
+	return tc.Next
 }
 
 // WatchIP watches an interface whose packets start with an IP header.
 //
 //bpf:tc
 func WatchIP(ctx *tc.Context) tc.Action {
-	p := packet.ParseIP(ctx.Data())
-	if outOfReach(ctx, &p) && ctx.Pull(min(ctx.Len, headers)).Ok() {
-		p = packet.ParseIP(ctx.Data())
+	for range 2 {
+		if p := packet.ParseIP(ctx.Data()); !outOfReach(ctx, p) {
+			watch(ctx, p)
+			break
+		}
+		ctx.Pull(min(ctx.Len, headers))
 	}
-	return watch(ctx, &p)
+	return tc.Next
 }
 
 // outOfReach reports whether a TCP header may lie in the part of the packet that is
 // not directly reachable. Few drivers leave it there.
-func outOfReach(ctx *tc.Context, p *packet.Packet) bool {
+func outOfReach(ctx *tc.Context, p packet.Packet) bool {
 	reach := uint32(len(ctx.Data()))
-	return p.TCP == nil && p.UDP == nil && p.ICMP == nil && reach < headers && reach < ctx.Len
+	return p.TCP == nil && p.UDP == nil && p.ICMP == nil && reach < min(headers, ctx.Len)
 }
 
 // segment is the payload of a TCP packet.
@@ -57,12 +63,16 @@ func (s *segment) cut(n uint32) {
 	s.flags &^= SegmentStart | Gap
 }
 
-// watch looks at a packet and lets it go.
-func watch(ctx *tc.Context, p *packet.Packet) tc.Action {
+// watch looks at a packet.
+func watch(ctx *tc.Context, p packet.Packet) {
 	if p.TCP == nil || Port != 0 && p.TCP.SrcPort != packet.Port(Port) && p.TCP.DstPort != packet.Port(Port) {
-		return tc.Next
+		return
 	}
-	s := segment{
+	s := current.Get()
+	if s == nil {
+		return
+	}
+	*s = segment{
 		flow:  Flow{Src: p.Src(), Dst: p.Dst(), SrcPort: p.SrcPort(), DstPort: p.DstPort()},
 		seq:   p.TCP.Seq.Host(),
 		off:   uint32(p.L7),
@@ -74,7 +84,7 @@ func watch(ctx *tc.Context, p *packet.Packet) tc.Action {
 		open(&s.flow, s.seq)
 	}
 	if s.len == 0 {
-		return tc.Next
+		return
 	}
 	if c := Traffic.Lookup(0); c != nil {
 		c.Packets++
@@ -84,12 +94,11 @@ func watch(ctx *tc.Context, p *packet.Packet) tc.Action {
 		}
 	}
 	s.follow(ctx)
-	return tc.Next
 }
 
 // payloadLen returns the length of the payload, of which part may be out of reach.
 // Super-packets beyond 64 KiB don't say how long they are.
-func payloadLen(ctx *tc.Context, p *packet.Packet) uint32 {
+func payloadLen(ctx *tc.Context, p packet.Packet) uint32 {
 	end := uint32(p.End)
 	if p.IPv4 != nil && p.IPv4.TotalLen == 0 || p.IPv6 != nil && p.IPv6.PayloadLen == 0 {
 		end = ctx.Len
