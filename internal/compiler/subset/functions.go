@@ -30,6 +30,9 @@ func functions(v *visit, n ast.Node) bool {
 	if _, params := n.(*ast.FuncType); params {
 		return false // what is passed counts, and what is called
 	}
+	if id, ok := n.(*ast.Ident); ok && v.TypesInfo.Defs[id] != nil {
+		return true // what it starts with counts
+	}
 	if _, ok := under(v.value(n)).(*types.Signature); ok && !v.isCalled(n) {
 		return v.refuse(n, codeFuncValue, "function value in kernel code")
 	}
