@@ -7,7 +7,8 @@ import "unsafe"
 // fault, which At and HasPrefix avoid by saying that the bytes are not there.
 //
 // In the kernel its end is the end of the packet's memory, and every access is
-// checked against that.
+// checked against that. An offset that is not constant must stay below 32 KiB;
+// what lies further counts as past the end.
 //
 //bpf:packet
 type Bytes []byte

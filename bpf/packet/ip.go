@@ -107,7 +107,7 @@ type IPv6Ext struct {
 // IPv6Fragment is the fragment extension header.
 type IPv6Fragment struct {
 	NextHeader Proto
-	_          uint8
+	Len        uint8    // reserved
 	OffsetMore bpf.BE16 // offset in units of 8 bytes, 2 bits unused, more fragments
 	ID         bpf.BE32
 }

@@ -114,33 +114,35 @@ func (p *Packet) ipv6(b Bytes, off int) {
 		p.End = len(b)
 	}
 	for range maxExts {
-		switch p.Proto {
-		case ProtoHopByHop, ProtoRouting, ProtoDestOpts, ProtoMobility:
-			ext := At[IPv6Ext](b, off)
-			if ext == nil {
-				return
-			}
-			p.Proto, off = ext.NextHeader, off+8+int(ext.Len)<<3
-		case ProtoAH:
-			ext := At[IPv6Ext](b, off)
-			if ext == nil {
-				return
-			}
-			p.Proto, off = ext.NextHeader, off+8+int(ext.Len)<<2
-		case ProtoFragment:
-			ext := At[IPv6Fragment](b, off)
-			if ext == nil {
-				return
-			}
-			p.Proto, p.Fragment, off = ext.NextHeader, true, off+8
-			if ext.OffsetMore&ipv6FragOffset != 0 {
-				return
-			}
-		default:
+		unit := extUnits[p.Proto]
+		if unit == 0 {
 			p.transport(b, off)
 			return
 		}
+		ext := At[IPv6Fragment](b, off)
+		if ext == nil {
+			return
+		}
+		later := false
+		if p.Proto == ProtoFragment {
+			p.Fragment = true
+			later = ext.OffsetMore&ipv6FragOffset != 0
+		}
+		p.Proto, off = ext.NextHeader, off+8+int(ext.Len)*int(unit&^1)
+		if later {
+			return
+		}
 	}
+}
+
+// extUnits is, by protocol, the size in bytes of what the length of an IPv6
+// extension header counts; 1 if the header is 8 bytes long and has no length, 0
+// if it is no extension header. A table, because the verifier follows every way
+// through a switch, six times over.
+var extUnits = [256]uint8{
+	ProtoHopByHop: 8, ProtoRouting: 8, ProtoDestOpts: 8, ProtoMobility: 8,
+	ProtoAH:       4,
+	ProtoFragment: 1,
 }
 
 // transport reads the transport header at off.
@@ -167,14 +169,15 @@ func (p *Packet) transport(b Bytes, off int) {
 }
 
 // payload notes where transport header and payload start, and cuts the padding
-// off that Ethernet adds to short packets.
+// off that Ethernet adds to short packets. Asking At first lets the compiler
+// prove that the slices don't fault.
 func (p *Packet) payload(b Bytes, l4, l7 int) {
 	p.L4, p.L7 = l4, l7
-	if l7 > len(b) || l7 > p.End {
+	if At[struct{}](b, l7) == nil || l7 > p.End {
 		return
 	}
 	p.Payload = b[l7:]
-	if n := p.End - l7; n < len(p.Payload) {
+	if n := p.End - l7; At[struct{}](p.Payload, n) != nil {
 		p.Payload = p.Payload[:n]
 	}
 }

@@ -78,7 +78,7 @@ func packetAt(f *fn, in *ssa.Call, callee *ssa.Function, _ []string) rep {
 		f.cur.SetIf(cond, ok, miss, f.pos)
 		f.cur = ok
 	}
-	need(f.op(ir.OpULe, ir.I8, off, f.constant(ir.I64, maxPacketOffset)))
+	need(f.fitsPacket(off, size))
 	p := f.scaled(b.ptr, off, 1)
 	if b.end != nil {
 		need(f.op(ir.OpULe, ir.I8, f.ptrAdd(p, size), b.end))

@@ -16,10 +16,11 @@ type bytesRep struct {
 	cap           *ir.Value // nil for strings and packets
 }
 
-// maxPacketOffset bounds variable offsets into a packet: the verifier loses the
-// range of a packet pointer that may move further (MAX_PACKET_OFF in
-// kernel/bpf/verifier.c).
-const maxPacketOffset = 0xffff
+// maxPacketOffset bounds variable offsets into a packet slice. The verifier gives
+// a packet pointer no range once the sum of what was added to it may exceed
+// 0xffff (MAX_PACKET_OFF in kernel/bpf/verifier.c), and an element of a slice that
+// begins at a variable offset has two such parts.
+const maxPacketOffset = 0x7fff
 
 func constantString(c *ssa.Const) string { return constant.StringVal(c.Value) }
 
@@ -79,15 +80,21 @@ func (f *fn) scaled(p, i *ir.Value, size int64) *ir.Value {
 // packetElement checks against the packet's end, then against the slice's own
 // length, which an optimiser drops where the two are the same.
 func (f *fn) packetElement(b bytesRep, i *ir.Value, size int64, pos token.Pos) *ir.Value {
-	f.checkPacketOffset(i, ir.FaultIndex, pos)
+	f.checkPacketOffset(i, size, ir.FaultIndex, pos)
 	p := f.scaled(b.ptr, i, size)
 	f.check(f.op(ir.OpULe, ir.I8, f.ptrAdd(p, size), b.end), ir.FaultIndex, pos)
 	f.check(f.op(ir.OpULt, ir.I8, i, b.len), ir.FaultIndex, pos)
 	return p
 }
 
-func (f *fn) checkPacketOffset(i *ir.Value, kind ir.FaultKind, pos token.Pos) {
-	f.check(f.op(ir.OpULe, ir.I8, i, f.constant(ir.I64, maxPacketOffset)), kind, pos)
+// checkPacketOffset faults unless n bytes at offset i end where the verifier can
+// follow.
+func (f *fn) checkPacketOffset(i *ir.Value, n int64, kind ir.FaultKind, pos token.Pos) {
+	f.check(f.fitsPacket(i, n), kind, pos)
+}
+
+func (f *fn) fitsPacket(i *ir.Value, n int64) *ir.Value {
+	return f.op(ir.OpULe, ir.I8, i, f.constant(ir.I64, max(0, maxPacketOffset-n)))
 }
 
 // index lowers a[i] where a is an array value or a string.
@@ -150,14 +157,14 @@ func (f *fn) slicePacket(in *ssa.Slice, b bytesRep) rep {
 	low, high := f.constant(ir.I64, 0), b.len
 	if in.High != nil {
 		high = f.indexValue(in.High)
-		f.checkPacketOffset(high, ir.FaultSlice, in.Pos())
+		f.checkPacketOffset(high, 0, ir.FaultSlice, in.Pos())
 		f.check(f.op(ir.OpULe, ir.I8, f.scaled(b.ptr, high, 1), b.end), ir.FaultSlice, in.Pos())
 		f.check(f.op(ir.OpULe, ir.I8, high, b.len), ir.FaultSlice, in.Pos())
 	}
 	ptr := b.ptr
 	if in.Low != nil {
 		low = f.indexValue(in.Low)
-		f.checkPacketOffset(low, ir.FaultSlice, in.Pos())
+		f.checkPacketOffset(low, 0, ir.FaultSlice, in.Pos())
 		ptr = f.scaled(b.ptr, low, 1)
 		if in.High == nil {
 			f.check(f.op(ir.OpULe, ir.I8, ptr, b.end), ir.FaultSlice, in.Pos())
