@@ -283,6 +283,8 @@ func simplifyShift(_ simplifier, v *ir.Value) *ir.Value {
 		return nil
 	case n == 0:
 		return x
+	case v.Op == ir.OpLShr && maxBits(x)>>uint64(n) == 0:
+		return constant(v, v.Type, 0)
 	}
 	if x.Op != v.Op || x.Args[1].Op != ir.OpConst {
 		return nil

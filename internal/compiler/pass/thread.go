@@ -2,10 +2,10 @@ package pass
 
 import "github.com/waggle-bpf/waggle/internal/compiler/ir"
 
-// threadJumps sends an edge past a branch that it decides: a block that does
-// nothing but compare a phi with a constant is skipped by the predecessors for
-// which the phi's operand settles the comparison. This removes the second test
-// of "p := At(...); if p == nil" and of inlined boolean functions.
+// threadJumps sends an edge past a branch that it decides: a block that only
+// computes its own branch is skipped by the predecessors whose phi operands
+// settle it. This removes the second test of "p := At(...); if p == nil" and of
+// inlined boolean functions, and enters loops below their first test.
 func threadJumps(f *ir.Func) bool {
 	changed := false
 	dom := f.Dominators()
@@ -31,96 +31,114 @@ func sharedLoopHead(dom *ir.DomTree, b *ir.Block) bool {
 	return false
 }
 
-// threadable reports whether b holds phis, at most one comparison of a phi
-// that only its branch uses, and constants.
+// maxThreaded bounds the values besides phis of a block that edges may skip.
+const maxThreaded = 6
+
+// threadable reports whether b holds nothing but phis, a few pure operations
+// and its branch.
 func threadable(b *ir.Block) bool {
 	if b.Term != ir.TermIf || len(b.Phis()) == 0 || b.Succs[0] == b || b.Succs[1] == b || b.Succs[0] == b.Succs[1] {
 		return false
 	}
-	for _, v := range b.Values[len(b.Phis()):] {
-		if v != b.Control && v.Op != ir.OpConst {
+	rest := b.Values[len(b.Phis()):]
+	for _, v := range rest {
+		if !v.Op.IsPure() {
 			return false
 		}
 	}
-	return b.Control.Block == b
+	return b.Control.Block == b && len(rest) <= maxThreaded
 }
 
 func threadBlock(f *ir.Func, b *ir.Block) bool {
-	if b.Control.Op != ir.OpPhi && usedOutside(f, b.Control, b) {
-		return false
-	}
 	changed := false
 	for i := len(b.Preds) - 1; i >= 0; i-- {
-		outcome, known := outcomeFor(b, i)
-		if !known {
+		e := skippedEdge{b: b, values: map[*ir.Value]*ir.Value{}}
+		if !e.evaluate(i) {
 			continue
 		}
 		target := b.Succs[1]
-		if outcome {
+		if e.outcome {
 			target = b.Succs[0]
 		}
 		if target.PredIndex(b.Preds[i]) >= 0 {
 			continue // parallel edges would need a block of their own
 		}
-		threadEdge(f, b, i, target)
+		e.thread(f, i, target)
 		changed = true
 	}
 	return changed
 }
 
-// outcomeFor evaluates b's branch for predecessor i.
-func outcomeFor(b *ir.Block, i int) (outcome, known bool) {
-	arg := func(v *ir.Value) *ir.Value {
-		if v.Op == ir.OpPhi && v.Block == b {
-			return v.Args[i]
-		}
-		return v
-	}
-	c := b.Control
-	if c.Op == ir.OpPhi {
-		n, ok := isConst(arg(c))
-		return n != 0, ok
-	}
-	if !c.Op.IsCompare() {
-		return false, false
-	}
-	x, y := arg(c.Args[0]), arg(c.Args[1])
-	if x.Type == ir.Ptr {
-		switch {
-		case c.Op != ir.OpEq && c.Op != ir.OpNe || !y.IsConst(0):
-			return false, false
-		case x.IsConst(0):
-			return c.Op == ir.OpEq, true
-		case neverNil(x):
-			return c.Op == ir.OpNe, true
-		}
-		return false, false
-	}
-	probe := ir.Value{Op: c.Op, Type: ir.I8, Args: []*ir.Value{x, y}}
-	n, ok := ir.FoldConst(&probe)
-	return n != 0, ok
+// skippedEdge is an edge into b that may go straight to one of b's successors.
+type skippedEdge struct {
+	b *ir.Block
+	// values holds what each value of b is on this edge; a constant that does
+	// not exist yet is in no block.
+	values  map[*ir.Value]*ir.Value
+	outcome bool
 }
 
-// threadEdge makes predecessor i of b jump to target. What b defines and others
-// use gets a second definition, so those uses are rewired.
-func threadEdge(f *ir.Func, b *ir.Block, i int, target *ir.Block) {
-	p := b.Preds[i]
+// evaluate computes b for predecessor i; false if the branch stays open or a
+// value that is used beyond b would have to be computed on the edge.
+func (e *skippedEdge) evaluate(i int) bool {
+	b := e.b
 	phis := b.Phis()
-	incoming := make([]*ir.Value, len(phis))
-	for k, phi := range phis {
-		incoming[k] = phi.Args[i]
+	for _, phi := range phis {
+		e.values[phi] = phi.Args[i]
 	}
-	at := func(v *ir.Value) *ir.Value {
-		for k, phi := range phis {
-			if v == phi {
-				return incoming[k]
-			}
+	for _, v := range b.Values[len(phis):] {
+		if v.Op == ir.OpConst {
+			e.values[v] = v
+			continue
 		}
-		return v
+		n, ok := e.fold(v)
+		if !ok {
+			return false
+		}
+		c := &ir.Value{Op: ir.OpConst, Type: v.Type, Int: n, Pos: v.Pos}
+		e.values[v] = c
 	}
+	n, ok := isConst(e.at(b.Control))
+	e.outcome = n != 0
+	return ok
+}
+
+// at returns the value that v, of b or from before it, has on the edge.
+func (e *skippedEdge) at(v *ir.Value) *ir.Value {
+	if x := e.values[v]; x != nil {
+		return x
+	}
+	return v
+}
+
+// fold evaluates v on the edge.
+func (e *skippedEdge) fold(v *ir.Value) (int64, bool) {
+	probe := ir.Value{Op: v.Op, Type: v.Type, Int: v.Int}
+	for _, a := range v.Args {
+		probe.Args = append(probe.Args, e.at(a))
+	}
+	if v.Op.IsCompare() && probe.Args[0].Type == ir.Ptr {
+		x, y := probe.Args[0], probe.Args[1]
+		switch {
+		case v.Op != ir.OpEq && v.Op != ir.OpNe || !y.IsConst(0):
+			return 0, false
+		case x.IsConst(0):
+			return boolInt(v.Op == ir.OpEq), true
+		}
+		return boolInt(v.Op == ir.OpNe), neverNil(x)
+	}
+	return ir.FoldConst(&probe)
+}
+
+// thread makes predecessor i of b jump to target. What b defines and others use
+// gets a second definition, so those uses are rewired.
+func (e *skippedEdge) thread(f *ir.Func, i int, target *ir.Block) {
+	b := e.b
+	p := b.Preds[i]
+	e.placeConstants(f)
 	from := target.PredIndex(b)
 	for _, phi := range target.Phis() {
-		phi.Args = append(phi.Args, at(phi.Args[from]))
+		phi.Args = append(phi.Args, e.at(phi.Args[from]))
 	}
 	for k, s := range p.Succs {
 		if s == b {
@@ -130,25 +148,28 @@ func threadEdge(f *ir.Func, b *ir.Block, i int, target *ir.Block) {
 	}
 	target.Preds = append(target.Preds, p)
 	b.RemovePred(i)
-	repairSSA(f, b, p, target, phis, incoming)
+	for _, v := range append([]*ir.Value{}, b.Values...) {
+		if usedOutside(f, v, b) {
+			rewireUses(f, v, e.values[v], b, p, target)
+		}
+	}
 }
 
-// repairSSA restores single assignment after an edge was threaded: on the new
-// edge from p to target, the values of b have the incoming ones' place.
-func repairSSA(f *ir.Func, b, p, target *ir.Block, phis, incoming []*ir.Value) {
-	var outer []int // phis used beyond b
-	for k, phi := range phis {
-		if usedOutside(f, phi, b) {
-			outer = append(outer, k)
-		}
-	}
-	for _, v := range append([]*ir.Value{}, b.Values[len(phis):]...) {
-		if v.Op == ir.OpConst {
+// placeConstants puts the constants that stand for b's values, and b's own
+// constants, into the entry, where they dominate everything.
+func (e *skippedEdge) placeConstants(f *ir.Func) {
+	entry := f.Entry()
+	for _, v := range append([]*ir.Value{}, e.b.Values...) {
+		c := e.values[v]
+		switch {
+		case v.Op == ir.OpConst:
 			hoist(f, v)
+		case c.Op == ir.OpConst && c.Block == nil:
+			placed := entry.NewValue(ir.OpConst, c.Type, c.Pos)
+			placed.Int = c.Int
+			entry.Values = append(entry.Values, placed)
+			e.values[v] = placed
 		}
-	}
-	for _, k := range outer {
-		rewireUses(f, phis[k], incoming[k], b, p, target)
 	}
 }
 
@@ -259,7 +280,7 @@ func (r *rewirer) across(from, to *ir.Block) *ir.Value {
 // at returns the value at the start of x.
 func (r *rewirer) at(x *ir.Block) *ir.Value {
 	if v := r.end[x]; v != nil {
-		return v // only b has one, and its value is a phi at its start
+		return v // only b has one
 	}
 	if v := r.start[x]; v != nil {
 		return v
