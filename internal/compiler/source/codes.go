@@ -34,6 +34,7 @@ const (
 	codeNotConstant   = "W1101"
 	codeGlobalPointer = "W1102"
 	codeGlobalSize    = "W1103"
+	codeInit          = "W1105"
 )
 
 // refuse records a complaint whose way out is the rule's.

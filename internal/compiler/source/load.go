@@ -70,7 +70,7 @@ func load(cfg Config, lib *library) (*Package, error) {
 		units: make(map[string]*unit),
 		fakes: make(map[string]error),
 	}
-	pkg := &Package{Fset: l.fset, Dir: cfg.Dir, Lines: l.line}
+	pkg := &Package{Fset: l.fset, Dir: cfg.Dir, Lines: l.linesOf()}
 	steps := []func(*Package) error{
 		l.parseMain,  // files of the package itself
 		l.closeNames, // which declarations of which imports may matter, by name

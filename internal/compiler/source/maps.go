@@ -159,6 +159,11 @@ func (l *loader) isLPMKey(t types.Type) bool {
 }
 
 func (l *loader) checkValue(m *Map, v *types.Var) {
+	if m.Event != nil {
+		if what, where := findPointer(m.Event, typeName(m.Event, v.Pkg())); what != "" {
+			l.refuse(v.Pos(), codeValuePointer, "the records of %s hold %s: %s", v.Name(), what, where)
+		}
+	}
 	if m.Value == nil {
 		return
 	}

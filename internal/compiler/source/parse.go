@@ -16,6 +16,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/waggle-bpf/waggle/internal/compiler/diag"
 )
@@ -255,25 +256,24 @@ func (l *loader) checkClauses(files []*file) {
 	}
 }
 
-// line returns the text of a source line; "" if there is none.
-func (l *loader) line(name string, n int) string {
-	for _, u := range append([]*unit{l.main}, l.checked...) {
-		for _, f := range u.files {
-			if f.name == name {
-				return lineOf(f.src, n)
+// linesOf returns a function that gives the text of a source line; "" if there
+// is none.
+func (l *loader) linesOf() func(name string, n int) string {
+	files := sync.OnceValue(func() map[string]*file {
+		byName := make(map[string]*file)
+		for _, u := range l.checked {
+			for _, f := range u.files {
+				byName[f.name] = f
 			}
 		}
-	}
-	return ""
-}
-
-func lineOf(src []byte, n int) string {
-	for i := 1; len(src) > 0; i++ {
-		text, rest, _ := bytes.Cut(src, []byte("\n"))
-		if i == n {
-			return string(bytes.TrimSuffix(text, []byte("\r")))
+		return byName
+	})
+	return func(name string, n int) string {
+		f := files()[name]
+		if f == nil || n < 1 || n > f.tok.LineCount() {
+			return ""
 		}
-		src = rest
+		text, _, _ := bytes.Cut(f.src[f.tok.Offset(f.tok.LineStart(n)):], []byte("\n"))
+		return string(bytes.TrimSuffix(text, []byte("\r")))
 	}
-	return ""
 }

@@ -43,6 +43,7 @@ func (l *loader) prune(pkg *Package) error {
 		return l.diags.Err()
 	}
 	l.readVars(pkg)
+	l.checkInits()
 	if err := l.readAttributes(pkg); err != nil {
 		return err
 	}

@@ -315,4 +315,13 @@ func f() int { return 7 }`),
 		WayOut:  "use a map",
 		Example: globalExample(`var v [1 << 29]byte`),
 	},
+	{
+		Code:   codeInit,
+		Title:  "variable that an init function uses",
+		Why:    "no code runs before a program is loaded, so the variable would have another value in the kernel than in Go",
+		WayOut: "give the variable a constant initial value, or set it from user space before loading",
+		Example: globalExample(`var v int32
+
+func init() { v = 7 }`),
+	},
 }

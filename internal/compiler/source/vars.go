@@ -130,3 +130,27 @@ func (l *loader) initialValue(v *types.Var) ast.Expr {
 func (l *loader) global(v *types.Var) *ssa.Global {
 	return l.prog.Package(v.Pkg()).Var(v.Name())
 }
+
+// checkInits refuses init functions that use variables of programs.
+func (l *loader) checkInits() {
+	for _, u := range l.checked {
+		for _, f := range u.syntax {
+			for _, d := range f.Decls {
+				if fn, ok := d.(*ast.FuncDecl); ok && fn.Name.Name == "init" && fn.Recv == nil && !u.library {
+					l.checkInit(fn)
+				}
+			}
+		}
+	}
+}
+
+func (l *loader) checkInit(fn *ast.FuncDecl) {
+	ast.Inspect(fn, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok {
+			if v, ok := l.info.Uses[id].(*types.Var); ok && l.reached.done[v] {
+				l.refuse(id.Pos(), codeInit, "init uses variable %s, which programs use", v.Name())
+			}
+		}
+		return true
+	})
+}

@@ -47,6 +47,22 @@ const (
 	codeConstStore = "W1104"
 )
 
+// The codes of what shows only when code is made of the program; the later
+// stages of the compiler report them.
+const (
+	LargeResult    = "W1201"
+	LargeChoice    = "W1202"
+	MixedSlices    = "W1203"
+	PacketVariable = "W1204"
+	PlainToPacket  = "W1205"
+	PacketCapacity = "W1206"
+	ConstantString = "W1207"
+	LogCall        = "W1208"
+	AtomicSize     = "W1209"
+	StackSize      = "W1210"
+	NoForm         = "W1211"
+)
+
 // Family is a group of rules with one heading.
 type Family struct {
 	// Prefix is what the family's codes begin with: "W01".
@@ -67,10 +83,11 @@ var Families = []Family{
 	{"W09", "Directives"},
 	{"W10", "Maps"},
 	{"W11", "Package variables"},
+	{"W12", "Code generation"},
 }
 
 // Rules documents every code that loading and checking can give, in order.
-var Rules = sorted(slices.Concat(rules, source.Rules))
+var Rules = sorted(slices.Concat(rules, lateRules, source.Rules))
 
 func sorted(r diag.Rules) diag.Rules {
 	slices.SortFunc(r, func(a, b diag.Rule) int {

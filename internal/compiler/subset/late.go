@@ -1,0 +1,73 @@
+package subset
+
+import "github.com/waggle-bpf/waggle/internal/compiler/diag"
+
+// lateRules documents what the stages after Check refuse.
+var lateRules = diag.Rules{
+	{
+		Code:   LargeResult,
+		Title:  "large value among several results",
+		Why:    "a function gives its caller room for one",
+		WayOut: "return it alone or through a pointer",
+	},
+	{
+		Code:   LargeChoice,
+		Title:  "large value chosen by control flow",
+		Why:    "it would have to be copied behind the program's back",
+		WayOut: "assign through a pointer or index instead",
+	},
+	{
+		Code:   MixedSlices,
+		Title:  "packet slice and plain slice in one variable or result",
+		Why:    "one ends where the packet does, the other has a length",
+		WayOut: "keep the two apart",
+	},
+	{
+		Code:   PacketVariable,
+		Title:  "packet slice in memory of another type",
+		Why:    "only the type tells that it ends where the packet does",
+		WayOut: "declare the variable with the packet slice type",
+	},
+	{
+		Code:   PlainToPacket,
+		Title:  "plain slice made a packet slice",
+		Why:    "it does not end where the packet does",
+		WayOut: "take a []byte where both kinds must do",
+	},
+	{
+		Code:   PacketCapacity,
+		Title:  "packet slice with three indices",
+		Why:    "a packet slice has no capacity of its own",
+		WayOut: "leave out the third index",
+	},
+	{
+		Code:   ConstantString,
+		Title:  "string that is not constant where one is needed",
+		Why:    "bytes are compared a word at a time with constants",
+		WayOut: "pass a constant",
+	},
+	{
+		Code:   LogCall,
+		Title:  "log call that the kernel can't print",
+		Why:    "the kernel formats the line itself",
+		WayOut: "use a constant format with one integer for each verb",
+	},
+	{
+		Code:   AtomicSize,
+		Title:  "atomic operation on one or two bytes",
+		Why:    "BPF has none",
+		WayOut: "use a 32 or 64 bit integer",
+	},
+	{
+		Code:   StackSize,
+		Title:  "stack overflow",
+		Why:    "the stack has 512 bytes for all calls together",
+		WayOut: "keep large values in a bpf.Scratch map",
+	},
+	{
+		Code:   NoForm,
+		Title:  "construct that BPF has no form for",
+		Why:    "the compiler has not learnt it",
+		WayOut: "write it another way",
+	},
+}
