@@ -1,0 +1,26 @@
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+
+#include <linux/ip.h>
+#include <linux/tcp.h>
+#include <linux/in.h>
+#include <linux/pkt_cls.h>
+SEC("tc") int Prog(struct __sk_buff *ctx)
+{
+	struct iphdr ip;
+	if (bpf_skb_load_bytes(ctx, 14, &ip, sizeof(ip)) || ip.protocol != IPPROTO_TCP)
+		return TC_ACT_OK;
+	__u32 off = 14 + ip.ihl * 4;
+	struct tcphdr tcp;
+	if (bpf_skb_load_bytes(ctx, off, &tcp, sizeof(tcp)))
+		return TC_ACT_OK;
+	char start[4];
+	if (bpf_skb_load_bytes(ctx, off + tcp.doff * 4, start, sizeof(start)))
+		return TC_ACT_OK;
+	if (!__builtin_memcmp(start, "GET ", 4) || !__builtin_memcmp(start, "POST", 4) ||
+	    !__builtin_memcmp(start, "PUT ", 4) || !__builtin_memcmp(start, "HEAD", 4))
+		return TC_ACT_SHOT;
+	return TC_ACT_OK;
+}
+char _license[] SEC("license") = "GPL";
