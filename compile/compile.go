@@ -27,6 +27,7 @@ import (
 	"github.com/waggle-bpf/waggle/internal/compiler/object"
 	"github.com/waggle-bpf/waggle/internal/compiler/pass"
 	"github.com/waggle-bpf/waggle/internal/compiler/source"
+	"github.com/waggle-bpf/waggle/internal/compiler/subset"
 )
 
 // Diagnostic is one complaint about the source, with position, stable code and
@@ -147,6 +148,9 @@ func load(cfg Config) (*source.Package, error) {
 		Dir: cfg.Dir, Files: cfg.Files, Roots: cfg.Roots, GOARCH: cfg.GOARCH, Check: cfg.Check,
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := subset.Check(pkg).Err(); err != nil {
 		return nil, err
 	}
 	return pkg, nil

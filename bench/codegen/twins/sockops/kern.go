@@ -41,7 +41,7 @@ func Prog(ctx *sk.OpsContext) int32 {
 		if t == nil {
 			break
 		}
-		Events.Output(&RTT{Conn: c, Micros: ctx.SRTT >> 3, Age: bpf.KtimeGetNS() - *t})
+		Events.Output(&RTT{Conn: c, Micros: ctx.SRTTUs >> 3, Age: bpf.KtimeGetNS() - *t})
 	case sk.StateChange:
 		if ctx.Args[1] == uint32(sk.Closed) {
 			Since.Delete(connOf(ctx))
