@@ -54,8 +54,8 @@ type graph struct {
 	moveLists                           [4][]int   // ready moves by importance
 	stack                               []mach.Reg
 
-	ownCost []float64 // of spilling, by register; +Inf if impossible
-	cost    []float64 // the same with what was coalesced
+	costs   func() []float64 // computes cost when it is first needed
+	cost    []float64        // of spilling, by register; +Inf if impossible
 	metric  metric
 	spilled []mach.Reg // result: representatives that got no colour
 }
@@ -323,7 +323,7 @@ func (g *graph) hardBeside(t, u, v mach.Reg) bool {
 
 func (g *graph) merge(u, v mach.Reg) {
 	g.state[v], g.alias[v] = coalesced, u
-	if !isPhysical(u) {
+	if g.cost != nil && !isPhysical(u) {
 		g.cost[u] = mergeCost(g.cost[u], g.cost[v])
 	}
 	g.movesOf[u] = append(g.movesOf[u], g.movesOf[v]...)
@@ -380,12 +380,28 @@ func (g *graph) freezeMoves(r mach.Reg) {
 	}
 }
 
+// findCosts computes the costs, those of merged registers together.
+func (g *graph) findCosts() {
+	g.cost = g.costs()
+	for r := range g.state {
+		if g.state[r] != coalesced {
+			continue
+		}
+		if u := g.find(mach.Reg(r)); !isPhysical(u) {
+			g.cost[u] = mergeCost(g.cost[u], g.cost[r])
+		}
+	}
+}
+
 // rank tells how good r is to spill; low is good.
 func (g *graph) rank(r mach.Reg) float64 { return g.metric(g.cost[r], float64(g.degree[r])) }
 
 // selectSpill takes out the register that is the cheapest to spill, in the hope
 // that it can be coloured nevertheless.
 func (g *graph) selectSpill() bool {
+	if len(g.spillList) > 0 && g.cost == nil {
+		g.findCosts()
+	}
 	best, at := math.Inf(1), -1
 	kept := g.spillList[:0]
 	for _, r := range g.spillList {
@@ -423,7 +439,7 @@ func (g *graph) assignColours() {
 		case free != 0:
 			g.state[r] = coloured
 			g.colour[r] = g.choose(r, free)
-		case math.IsInf(g.cost[r], 1):
+		case g.cost != nil && math.IsInf(g.cost[r], 1):
 			g.state[r] = spilled
 			g.spillNeighbour(r)
 		case g.state[r] == stacked:

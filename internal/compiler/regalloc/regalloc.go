@@ -15,7 +15,6 @@ type Stats struct {
 	Slots     int // 8-byte stack slots for spilled registers
 	Stores    int // instructions that spill
 	Loads     int // instructions that reload
-	Remats    int // instructions that compute a value again
 }
 
 // StackError reports that a function needs more stack than the kernel gives.
@@ -55,9 +54,9 @@ func Allocate(f *mach.Func) (Stats, error) {
 	return best.stats, nil
 }
 
-// long is the number of instructions above which fewer strategies are tried, to
-// save time.
-const long = 3000
+// long is the number of instructions above which only one strategy is tried, to
+// save time: the others gain about half a percent.
+const long = 1000
 
 // attempts returns how many strategies f is worth.
 func attempts(f *mach.Func) int {
@@ -66,7 +65,7 @@ func attempts(f *mach.Func) int {
 		n += len(b.Insns)
 	}
 	if n > long {
-		return 2
+		return 1
 	}
 	return len(strategies)
 }
@@ -172,8 +171,7 @@ func (a *allocator) run() bool {
 		a.stats.Rounds++
 		live := a.f.Liveness()
 		g := build(a.f, live)
-		g.ownCost, g.metric = a.costs(live), a.strategy.metric
-		g.cost = slices.Clone(g.ownCost)
+		g.costs, g.metric = func() []float64 { return a.costs(live) }, a.strategy.metric
 		g.run()
 		if len(g.spilled) == 0 {
 			a.assign(g)

@@ -68,7 +68,7 @@ func random(seed uint64, s machtest.Shape) (*mach.Func, [machtest.Ctx]byte) {
 func TestRandom(t *testing.T) {
 	for name, s := range shapes {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(200) {
+			for seed := range uint64(80) {
 				if err := same(random(seed, s)); err != nil {
 					t.Fatalf("seed %d: %v", seed, err)
 				}

@@ -21,8 +21,8 @@ type strategy struct {
 	copies bool
 }
 
-// strategies are what is tried: the first alone if it spills nothing, the first
-// two for long functions.
+// strategies are what is tried: the first alone if it spills nothing or the
+// function is long.
 var strategies = []strategy{
 	{costOverDegree, false},
 	{costOverDegree, true},
@@ -130,10 +130,9 @@ func (a *allocator) crossing(live *mach.Liveness) []mach.Reg {
 // spill cuts the registers that g has no colours for.
 func (a *allocator) spill(g *graph) {
 	var split, cut []mach.Reg
-	for _, class := range a.spilledClasses(g) {
-		if a.mergeClass(class) {
-			class = class[:1]
-		}
+	classes := a.spilledClasses(g)
+	a.mergeClasses(classes)
+	for _, class := range classes {
 		for _, r := range class {
 			switch a.info[r].level {
 			case whole, moved:
@@ -209,39 +208,37 @@ func (a *allocator) canMerge(g *graph, x, y []mach.Reg) bool {
 	return true
 }
 
-// mergeClass makes one register of class if none of it has been cut yet; its
-// parts then share one place in memory and the moves between them vanish.
-func (a *allocator) mergeClass(class []mach.Reg) bool {
-	for _, r := range class {
-		if a.info[r].level > moved {
-			return false
+// mergeClasses makes one register of each class of which nothing has been cut
+// yet; its parts then share one place in memory and the moves between them vanish.
+func (a *allocator) mergeClasses(classes [][]mach.Reg) {
+	to := make([]mach.Reg, a.f.Limit())
+	for n, class := range classes {
+		if len(class) == 1 || slices.ContainsFunc(class, func(r mach.Reg) bool { return a.info[r].level > moved }) {
+			continue
 		}
-	}
-	if len(class) == 1 {
-		return true
-	}
-	to := class[0]
-	a.info[to].remat = nil
-	merged := mach.NewRegSet(a.f.Limit())
-	for _, r := range class {
-		merged.Add(r)
-		a.info[to].level = max(a.info[to].level, a.info[r].level)
+		rep := &a.info[class[0]]
+		rep.remat = nil
+		for _, r := range class {
+			to[r] = class[0]
+			rep.level = max(rep.level, a.info[r].level)
+		}
+		classes[n] = class[:1]
 	}
 	for _, b := range a.f.Blocks {
-		for n := range b.Insns {
-			i := &b.Insns[n]
-			if i.HasDst() && merged.Has(i.Dst) {
-				i.Dst = to
+		kept := b.Insns[:0]
+		for _, i := range b.Insns {
+			if t := to[i.Dst]; t != 0 && i.HasDst() {
+				i.Dst = t
 			}
-			if i.HasSrc() && merged.Has(i.Src) {
-				i.Src = to
+			if t := to[i.Src]; t != 0 && i.HasSrc() {
+				i.Src = t
+			}
+			if !i.IsMove() || i.Dst != i.Src || to[i.Dst] == 0 {
+				kept = append(kept, i)
 			}
 		}
-		b.Insns = slices.DeleteFunc(b.Insns, func(i mach.Insn) bool {
-			return i.IsMove() && i.Dst == to && i.Src == to
-		})
+		b.Insns = kept
 	}
-	return true
 }
 
 // reload returns the instruction that gets the value of r into dst.

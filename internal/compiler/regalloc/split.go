@@ -59,10 +59,11 @@ func newSplit(a *allocator, regs []mach.Reg, live *mach.Liveness) *split {
 
 func (s *split) newSet() set { return mach.NewRegSet(mach.Reg(len(s.regs))) }
 
+// fullSet returns a set of all regs, and of numbers above them that do no harm.
 func (s *split) fullSet() set {
 	f := s.newSet()
-	for k := range s.regs {
-		f.Add(mach.Reg(k))
+	for n := range f {
+		f[n] = ^uint64(0)
 	}
 	return f
 }
@@ -197,7 +198,7 @@ func (s *split) meet(b *mach.Block) {
 		some[n] &^= in[n]
 		some[n] &= s.liveIn[b.Index][n] & s.near[b.Index][n]
 	}
-	for k := range some.All {
+	for k := range some.All { // all in liveIn, so below len(regs)
 		if s.edgeCost(b, k) <= weight(b) {
 			in.Add(k)
 		}
