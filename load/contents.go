@@ -152,49 +152,6 @@ func variableType(v *ebpf.VariableSpec) btf.Type {
 	return v.Type.Type
 }
 
-// EventType guesses the type of the events in a ring or perf buffer, for
-// those who print events without knowing them: the value type that the map's
-// definition declares or, failing that, the only named struct of the object
-// that has just the given size. It reports whether it found one.
-func (o *Object) EventType(mapName string, size int) (btf.Type, bool) {
-	m := o.spec.Maps[mapName]
-	if m == nil {
-		return nil, false
-	}
-	if m.Type != ebpf.PerfEventArray {
-		if n, err := btf.Sizeof(m.Value); err == nil && n <= size {
-			return m.Value, true
-		}
-		return o.structOfSize(size)
-	}
-	// The kernel pads the samples of perf buffers, with up to 7 bytes. The
-	// value type of their maps says nothing: it is the file descriptor's.
-	for pad := range 8 {
-		if t, ok := o.structOfSize(size - pad); ok {
-			return t, true
-		}
-	}
-	return nil, false
-}
-
-func (o *Object) structOfSize(size int) (btf.Type, bool) {
-	if o.spec.Types == nil {
-		return nil, false
-	}
-	var found btf.Type
-	for typ, err := range o.spec.Types.All() {
-		s, ok := typ.(*btf.Struct)
-		if err != nil || !ok || s.Name == "" || int(s.Size) != size {
-			continue
-		}
-		if found != nil {
-			return nil, false
-		}
-		found = s
-	}
-	return found, found != nil
-}
-
 // Problems lists what will fail or surprise when the object is loaded and can
 // be seen without a kernel, one sentence each.
 func (o *Object) Problems() []string {

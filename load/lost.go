@@ -54,8 +54,11 @@ func (h *Handle) lostFor(name string) (uint64, error) {
 }
 
 // mapIndex is the number of a map among those the object declares, in the
-// order of the file.
+// order of the file. Objects that come from no file have no such order.
 func (o *Object) mapIndex(name string) (uint32, bool) {
+	if !o.hasOrder {
+		return 0, false
+	}
 	index := uint32(0)
 	for _, n := range o.maps {
 		if n == name {

@@ -25,6 +25,7 @@ type Object struct {
 	spec     *ebpf.CollectionSpec
 	programs []string // in the order of the file
 	maps     []string // likewise
+	hasOrder bool     // there was a file
 	sites    []FaultSite
 }
 
@@ -84,6 +85,7 @@ func parseObject(name string, data []byte) (*Object, error) {
 		sites:    sites,
 		programs: ordered(spec.Programs, f.symbolOrder(isCode)),
 		maps:     ordered(spec.Maps, f.symbolOrder(isMaps)),
+		hasOrder: true,
 	}
 	return o, o.checkPrograms()
 }
@@ -112,7 +114,9 @@ func checkTypes(data []byte) error {
 
 // FromSpec makes an Object of a collection made in memory, such as a compiler
 // gives without the detour over a file. The name begins error messages; sites
-// may be nil. The spec belongs to the Object from now on.
+// may be nil. The spec belongs to the Object from now on. Without a file there
+// is no order of maps, and so what programs count in waggle_lost cannot be told
+// apart by buffer.
 func FromSpec(name string, spec *ebpf.CollectionSpec, sites []FaultSite) (*Object, error) {
 	if spec == nil {
 		return nil, fmt.Errorf("open object %s: no collection", name)

@@ -10,3 +10,4 @@ for c in "${@:-*.c}"; do
 		llvm-strip -g "${f%.c}.o"
 	done
 done
+clang -O2 -target bpfeb -I"$include" -c tiny.c -o bigendian.o
