@@ -22,7 +22,7 @@ SEC("xdp") int Prog(struct xdp_md *ctx)
 	if ((void *)(tcp + 1) > end)
 		return XDP_PASS;
 	char *p = (void *)tcp + tcp->doff * 4;
-	if ((void *)(p + 8) > end || __builtin_memcmp(p, "HTTP/1.1", 8))
+	if ((void *)(p + 8) > end || *(__u64 *)p != 0x312e312f50545448ULL /* HTTP/1.1 */)
 		return XDP_PASS;
 	struct event e = { ip->saddr, ip->daddr, tcp->source, tcp->dest, 0 };
 	if (bpf_ringbuf_output(&Events, &e, sizeof(e), 0)) {

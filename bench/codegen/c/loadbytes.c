@@ -15,12 +15,16 @@ SEC("tc") int Prog(struct __sk_buff *ctx)
 	struct tcphdr tcp;
 	if (bpf_skb_load_bytes(ctx, off, &tcp, sizeof(tcp)))
 		return TC_ACT_OK;
-	char start[4];
-	if (bpf_skb_load_bytes(ctx, off + tcp.doff * 4, start, sizeof(start)))
+	__u32 start;
+	if (bpf_skb_load_bytes(ctx, off + tcp.doff * 4, &start, sizeof(start)))
 		return TC_ACT_OK;
-	if (!__builtin_memcmp(start, "GET ", 4) || !__builtin_memcmp(start, "POST", 4) ||
-	    !__builtin_memcmp(start, "PUT ", 4) || !__builtin_memcmp(start, "HEAD", 4))
+	switch (start) {
+	case 0x20544547: /* GET */
+	case 0x54534f50: /* POST */
+	case 0x20545550: /* PUT */
+	case 0x44414548: /* HEAD */
 		return TC_ACT_SHOT;
+	}
 	return TC_ACT_OK;
 }
 char _license[] SEC("license") = "GPL";
