@@ -14,6 +14,7 @@ type decl struct {
 	names []string // what it declares
 	recv  string   // a method's receiver type
 	uses  []string // every identifier it mentions
+	quals []string // those with a selector behind: what a package's name can be
 	fn    *ast.FuncDecl
 	gen   *ast.GenDecl
 	spec  ast.Spec // nil for a group of constants, which iota keeps together
@@ -55,7 +56,7 @@ func indexFunc(fn *ast.FuncDecl) *decl {
 	if fn.Body != nil && !hasLowering(fn.Doc) {
 		u.add(fn.Body)
 	}
-	d.uses = u.list
+	d.uses, d.quals = u.list, u.quals
 	return d
 }
 
@@ -90,7 +91,7 @@ func indexGen(gen *ast.GenDecl) []*decl {
 		}
 		u := newUses(gen.Doc)
 		u.add(gen)
-		d.uses = u.list
+		d.uses, d.quals = u.list, u.quals
 		return []*decl{d}
 	}
 	var list []*decl
@@ -110,7 +111,7 @@ func indexSpec(gen *ast.GenDecl, s ast.Spec) *decl {
 	}
 	u := newUses(gen.Doc)
 	u.add(s)
-	d.uses = u.list
+	d.uses, d.quals = u.list, u.quals
 	return d
 }
 
@@ -124,13 +125,14 @@ func identNames(ids []*ast.Ident) []string {
 
 // uses gathers identifiers, each once.
 type uses struct {
-	seen map[string]bool
-	list []string
+	seen, qual map[string]bool
+	list       []string
+	quals      []string
 }
 
 // newUses starts with the types and constants that the directives in doc name.
 func newUses(doc *ast.CommentGroup) *uses {
-	u := &uses{seen: make(map[string]bool)}
+	u := &uses{seen: make(map[string]bool), qual: make(map[string]bool)}
 	for _, d := range directives(doc) {
 		var exprs []string
 		switch d.word {
@@ -142,6 +144,7 @@ func newUses(doc *ast.CommentGroup) *uses {
 		for _, x := range exprs {
 			for _, word := range strings.FieldsFunc(x, notIdent) {
 				u.name(word)
+				u.qualifier(word)
 			}
 		}
 	}
@@ -161,10 +164,22 @@ func (u *uses) name(name string) {
 	}
 }
 
+func (u *uses) qualifier(name string) {
+	if !u.qual[name] {
+		u.qual[name] = true
+		u.quals = append(u.quals, name)
+	}
+}
+
 func (u *uses) add(n ast.Node) {
 	ast.Inspect(n, func(n ast.Node) bool {
-		if id, ok := n.(*ast.Ident); ok {
-			u.name(id.Name)
+		switch n := n.(type) {
+		case *ast.Ident:
+			u.name(n.Name)
+		case *ast.SelectorExpr:
+			if id, ok := n.X.(*ast.Ident); ok {
+				u.qualifier(id.Name)
+			}
 		}
 		return true
 	})

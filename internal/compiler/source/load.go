@@ -45,6 +45,10 @@ type loader struct {
 	// fakes holds the imports that stay empty, and why.
 	fakes map[string]error
 	names nameClosure
+	// wanted are packages of other modules to look for; missing are those that
+	// turned out to be reached without being wanted.
+	wanted  map[string]bool
+	missing []string
 
 	info     *types.Info
 	sizes    types.Sizes
@@ -63,14 +67,31 @@ func load(cfg Config, lib *library) (*Package, error) {
 	if cfg.GOARCH == "" {
 		cfg.GOARCH = "amd64"
 	}
-	l := &loader{
-		cfg:   cfg,
-		lib:   lib,
-		fset:  token.NewFileSet(),
-		units: make(map[string]*unit),
-		fakes: make(map[string]error),
+	for wanted := make(map[string]bool); ; {
+		l := newLoader(cfg, lib, wanted)
+		pkg, err := l.run()
+		if len(l.missing) == 0 {
+			return pkg, err
+		}
+		for _, path := range l.missing {
+			wanted[path] = true
+		}
 	}
-	pkg := &Package{Fset: l.fset, Dir: cfg.Dir, Lines: l.linesOf()}
+}
+
+func newLoader(cfg Config, lib *library, wanted map[string]bool) *loader {
+	return &loader{
+		cfg:    cfg,
+		lib:    lib,
+		fset:   token.NewFileSet(),
+		units:  make(map[string]*unit),
+		fakes:  make(map[string]error),
+		wanted: wanted,
+	}
+}
+
+func (l *loader) run() (*Package, error) {
+	pkg := &Package{Fset: l.fset, Dir: l.cfg.Dir, Lines: l.linesOf()}
 	steps := []func(*Package) error{
 		l.parseMain,  // files of the package itself
 		l.closeNames, // which declarations of which imports may matter, by name
@@ -82,7 +103,7 @@ func load(cfg Config, lib *library) (*Package, error) {
 		if err := step(pkg); err != nil {
 			return nil, err
 		}
-		if err := l.diags.Err(); err != nil {
+		if err := l.diags.Err(); err != nil || len(l.missing) > 0 {
 			return nil, err
 		}
 	}

@@ -100,6 +100,11 @@ func (l *loader) keep(u *unit, d *decl) {
 	}
 }
 
+// errNotLooked is why a package of another module stays empty at first: to find
+// it takes the go command, which is slow and may not be there, so the exact
+// pruning decides whether that must be.
+var errNotLooked = errors.New("not looked for")
+
 // errHostOnly is why a standard package stays empty.
 var errHostOnly = errors.New("only the native half of a package can use it")
 
@@ -149,6 +154,8 @@ func (l *loader) openFromDisk(path string) (*unit, error) {
 	dir := l.mod.dirOf(path)
 	if dir != "" {
 		goVersion = l.mod.goVersion
+	} else if !l.wanted[path] {
+		return nil, errNotLooked
 	} else {
 		var err error
 		if dir, err = l.mod.findDir(path); err != nil {
@@ -212,11 +219,12 @@ func (imp *importSpec) mayBeUsedBy(d *decl) bool {
 	case imp.name == "." || imp.names == nil:
 		return true
 	}
-	return d.mentionsAny(imp.names)
+	return d.qualifies(imp.names)
 }
 
-func (d *decl) mentionsAny(names []string) bool {
-	return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(d.uses, name) })
+// qualifies reports whether one of the names has a selector behind it.
+func (d *decl) qualifies(names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(d.quals, name) })
 }
 
 var versionElem = regexp.MustCompile(`^v[0-9]+$`)

@@ -224,15 +224,12 @@ func parseFile(fset *token.FileSet, s source) (*file, error) {
 	}
 	f.decls = indexDecls(f)
 	for _, imp := range f.imports {
-		if names := imp.likelyNames(); f.mentionsAny(names) {
+		names := imp.likelyNames()
+		if slices.ContainsFunc(f.decls, func(d *decl) bool { return d.qualifies(names) }) {
 			imp.names = names
 		}
 	}
 	return f, nil
-}
-
-func (f *file) mentionsAny(names []string) bool {
-	return slices.ContainsFunc(f.decls, func(d *decl) bool { return d.mentionsAny(names) })
 }
 
 func (l *loader) addSyntaxErrors(err error) {

@@ -38,6 +38,9 @@ func (l *loader) prune(pkg *Package) error {
 	}
 	r.drain()
 	l.reached = r
+	if len(l.missing) > 0 {
+		return nil
+	}
 	l.reportTypeErrors()
 	if len(l.diags) > 0 {
 		return l.diags.Err()
@@ -182,6 +185,10 @@ func (r *reach) checkImport(id *ast.Ident, name *types.PkgName) {
 		return
 	}
 	err := r.l.fakes[path]
+	if err == errNotLooked {
+		r.l.missing = append(r.l.missing, path)
+		return
+	}
 	if err == nil || err == errHostOnly {
 		r.l.refuse(id.Pos(), codeHostOnly, "package %s can't be used in kernel code", path)
 		return

@@ -2,6 +2,8 @@ package subset
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -57,4 +59,28 @@ func TestRulesAreInOrder(t *testing.T) {
 			t.Errorf("%s: a rule wants a title, a reason and a way out, without full stops", r.Code)
 		}
 	}
+}
+
+// FuzzCheck wants an answer, not a panic, to any file.
+func FuzzCheck(f *testing.F) {
+	for _, r := range Rules {
+		f.Add(r.Example)
+	}
+	names, err := filepath.Glob("testdata/*.go")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range names {
+		src, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(src))
+	}
+	f.Fuzz(func(t *testing.T, src string) {
+		pkg, err := source.Load(source.Config{Files: map[string][]byte{"p.go": []byte(src)}, Check: true})
+		if err == nil {
+			Check(pkg)
+		}
+	})
 }
