@@ -13,6 +13,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/waggle-bpf/waggle/load"
 )
 
 func sample(target string) *Request {
@@ -164,7 +166,7 @@ func TestSummaryString(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	s.Lost = Losses{Events: 5, Gaps: 2, GapBytes: 90, Evicted: 1}
-	s.Faults = map[string]uint64{"a.go:1:2: panic": 2, "a.go:3:4: panic": 1}
+	s.Faults = []load.Fault{{Count: 2}, {Count: 1}}
 	want = "3 requests on 2 connections, 5 events lost, 2 gaps (90 bytes), " +
 		"1 connections forgotten in mid-request, 3 faults; 7 packets, 1.2 kB of 1.0 MB read"
 	if diff := cmp.Diff(want, s.String()); diff != "" {

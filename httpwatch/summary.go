@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/waggle-bpf/waggle/httpwatch/kern"
+	"github.com/waggle-bpf/waggle/load"
 )
 
 // Summary is the account of a run.
@@ -18,7 +19,7 @@ type Summary struct {
 	// Lost is what was not seen, by the stage where it was lost.
 	Lost Losses
 	// Faults are the faults of the kernel programs by source position.
-	Faults map[string]uint64
+	Faults []load.Fault
 	// VerdictErrors is how often the programs could not be told to leave
 	// something out. It costs time, not requests.
 	VerdictErrors uint64
@@ -44,8 +45,8 @@ func (l Losses) Any() bool { return l.Events+l.Gaps+l.Evicted > 0 }
 
 // FaultCount is how often kernel programs have faulted.
 func (s *Summary) FaultCount() (n uint64) {
-	for _, count := range s.Faults {
-		n += count
+	for _, f := range s.Faults {
+		n += f.Count
 	}
 	return n
 }

@@ -89,6 +89,15 @@ type Counters struct {
 	Fragments  uint64 // TCP packets that came in IP fragments, which are not put together
 }
 
+// Add adds another CPU's counters.
+func (c *Counters) Add(d Counters) {
+	c.Packets += d.Packets
+	c.Bytes += d.Bytes
+	c.Sent += d.Sent
+	c.Duplicates += d.Duplicates
+	c.Fragments += d.Fragments
+}
+
 // Window is how far, in bytes, packets may run ahead of missing ones before both
 // halves stop waiting for these.
 const Window = 1 << 20
