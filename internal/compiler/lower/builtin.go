@@ -38,9 +38,29 @@ func (f *fn) builtin(in *ssa.Call, b *ssa.Builtin) rep {
 		return f.value(args[0])[:1]
 	case "Add": // unsafe.Add
 		return rep{f.scaled(f.value(args[0])[0], f.indexValue(args[1]), 1)}
+	case "Sizeof": // unsafe.Sizeof of a type parameter; else it is a constant
+		return rep{f.constant(ir.I64, f.m.pkg.Sizes.Sizeof(args[0].Type()))}
+	case "Alignof":
+		return rep{f.constant(ir.I64, f.m.pkg.Sizes.Alignof(args[0].Type()))}
 	}
 	f.fail(in.Pos(), "W0506", "see docs/subset.md", "%s is not part of kernel Go", b.Name())
 	return nil
+}
+
+// isMeasuredOnly reports whether v is only there for its size: it is not
+// evaluated.
+func isMeasuredOnly(v ssa.Value) bool {
+	for _, r := range *v.Referrers() {
+		call, ok := r.(*ssa.Call)
+		if !ok {
+			return false
+		}
+		b, ok := call.Call.Value.(*ssa.Builtin)
+		if !ok || b.Name() != "Sizeof" && b.Name() != "Alignof" {
+			return false
+		}
+	}
+	return len(*v.Referrers()) > 0
 }
 
 func (f *fn) minMax(args []ssa.Value, wantMax bool) rep {

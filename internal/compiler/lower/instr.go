@@ -19,7 +19,9 @@ func (f *fn) instr(in ssa.Instruction) {
 	case *ssa.BinOp:
 		f.vals[in] = rep{f.binop(in)}
 	case *ssa.UnOp:
-		f.vals[in] = f.unop(in)
+		if !isMeasuredOnly(in) {
+			f.vals[in] = f.unop(in)
+		}
 	case *ssa.Convert:
 		f.vals[in] = f.convert(in)
 	case *ssa.ChangeType:
