@@ -38,7 +38,7 @@ func findModule(dir string) (*module, error) {
 // parseModule reads the two lines of a go.mod that matter here. Whoever breaks
 // the file learns it from the go command.
 func parseModule(root, src string) *module {
-	m := &module{root: root}
+	m := &module{root: root, goVersion: "go1.16"} // what Go assumes
 	for line := range strings.Lines(src) {
 		line, _, _ = strings.Cut(line, "//")
 		switch f := strings.Fields(line); {
