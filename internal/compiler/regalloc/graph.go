@@ -101,7 +101,6 @@ func (g *graph) buildInsn(b *mach.Block, i *mach.Insn, live mach.RegSet) {
 	}
 	defs := i.AppendDefs(buf[:0])
 	for _, d := range defs {
-		live.Add(d) // dead writes interfere too
 		g.appear(d)
 	}
 	var removed []mach.Reg

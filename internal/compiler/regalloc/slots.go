@@ -17,6 +17,7 @@ func (a *allocator) placeHomes() {
 	if a.homes == 0 {
 		return
 	}
+	a.forwardHomes()
 	out := a.liveHomes()
 	apart := make([]set, a.homes) // interference
 	for h := range apart {
