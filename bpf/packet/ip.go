@@ -98,18 +98,12 @@ func (h *IPv6) Src() Addr { return h.SrcIP }
 // Dst returns the destination address.
 func (h *IPv6) Dst() Addr { return h.DstIP }
 
-// IPv6Ext is the start that most IPv6 extension headers share.
+// IPv6Ext is the start of an IPv6 extension header.
 type IPv6Ext struct {
 	NextHeader Proto
-	Len        uint8 // in units of 8 bytes beyond the first 8; of an AH, 4 bytes beyond the first 8
-}
-
-// IPv6Fragment is the fragment extension header.
-type IPv6Fragment struct {
-	NextHeader Proto
-	Len        uint8    // reserved
-	OffsetMore bpf.BE16 // offset in units of 8 bytes, 2 bits unused, more fragments
-	ID         bpf.BE32
+	Len        uint8    // in units of 8 bytes beyond the first 8; of an AH, of 4; of a fragment header, nothing
+	OffsetMore bpf.BE16 // of a fragment header: offset in units of 8 bytes, 2 bits unused, more fragments
+	ID         bpf.BE32 // of a fragment header
 }
 
 const ipv6FragOffset bpf.BE16 = 0xf8ff // 0xfff8

@@ -50,7 +50,7 @@ func Parse(b Bytes) (p Packet) {
 		}
 		tag := At[VLAN](b, off)
 		if tag == nil {
-			return p
+			break
 		}
 		if p.VLAN == nil {
 			p.VLAN = tag
@@ -79,93 +79,114 @@ func ParseIP(b Bytes) (p Packet) {
 
 // network reads the IP header at off and all behind it.
 func (p *Packet) network(b Bytes, typ bpf.BE16, off int) {
+	l4 := 0
 	switch typ {
 	case TypeIPv4:
-		p.ipv4(b, off)
+		l4 = p.ipv4(b, off)
 	case TypeIPv6:
-		p.ipv6(b, off)
+		l4 = p.ipv6(b, off)
+	}
+	if l4 == 0 {
+		return
+	}
+	if n := p.transport(b, l4); n > 0 {
+		p.payload(b, l4, l4+n)
 	}
 }
 
-func (p *Packet) ipv4(b Bytes, off int) {
+// ipv4 reads the IPv4 header at off and returns the offset of what follows; 0 if
+// there is nothing to read.
+func (p *Packet) ipv4(b Bytes, off int) int {
 	h := At[IPv4](b, off)
 	if h == nil || h.HeaderLen() < IPv4Len {
-		return
+		return 0
 	}
 	p.IPv4, p.L3, p.Proto, p.Fragment = h, off, h.Proto, h.IsFragment()
-	p.End = off + int(h.TotalLen.Host())
-	if h.TotalLen == 0 {
-		p.End = len(b)
+	p.setEnd(b, off, h.TotalLen)
+	if h.IsLaterFragment() {
+		return 0
 	}
-	if !h.IsLaterFragment() {
-		p.transport(b, off+h.HeaderLen())
-	}
+	return off + h.HeaderLen()
 }
 
-func (p *Packet) ipv6(b Bytes, off int) {
+// ipv6 reads the IPv6 header at off and its extension headers, and returns the
+// offset of what follows; 0 if there is nothing to read.
+func (p *Packet) ipv6(b Bytes, off int) int {
 	h := At[IPv6](b, off)
 	if h == nil {
-		return
+		return 0
 	}
 	p.IPv6, p.L3, p.Proto = h, off, h.NextHeader
 	off += IPv6Len
-	p.End = off + int(h.PayloadLen.Host())
-	if h.PayloadLen == 0 {
-		p.End = len(b)
-	}
+	p.setEnd(b, off, h.PayloadLen)
+	ext := 0 // length of the extension headers
 	for range maxExts {
 		unit := extUnits[p.Proto]
 		if unit == 0 {
-			p.transport(b, off)
-			return
+			return off + ext
 		}
-		ext := At[IPv6Fragment](b, off)
-		if ext == nil {
-			return
+		h := At[IPv6Ext](b, off+ext)
+		if h == nil {
+			return 0
 		}
 		later := false
 		if p.Proto == ProtoFragment {
 			p.Fragment = true
-			later = ext.OffsetMore&ipv6FragOffset != 0
+			later = h.OffsetMore&ipv6FragOffset != 0
 		}
-		p.Proto, off = ext.NextHeader, off+8+int(ext.Len)*int(unit&^1)
+		p.Proto = h.NextHeader
 		if later {
-			return
+			return 0
 		}
+		ext = (ext + 8 + int(h.Len)*int(unit&^1)) & extMask
 	}
+	return 0
 }
+
+// extMask holds the length of maxExts extension headers of 2048 bytes. Cutting
+// the sum down to it changes nothing, but it gives the verifier one range for all
+// rounds of the loop, where it would otherwise follow each.
+const extMask = 0x3fff
 
 // extUnits is, by protocol, the size in bytes of what the length of an IPv6
 // extension header counts; 1 if the header is 8 bytes long and has no length, 0
 // if it is no extension header. A table, because the verifier follows every way
-// through a switch, six times over.
+// through a switch, in each round.
 var extUnits = [256]uint8{
 	ProtoHopByHop: 8, ProtoRouting: 8, ProtoDestOpts: 8, ProtoMobility: 8,
 	ProtoAH:       4,
 	ProtoFragment: 1,
 }
 
-// transport reads the transport header at off.
-func (p *Packet) transport(b Bytes, off int) {
+// setEnd notes where the IP packet ends: n bytes behind off.
+func (p *Packet) setEnd(b Bytes, off int, n bpf.BE16) {
+	p.End = off + int(n.Host())
+	if n == 0 {
+		p.End = len(b)
+	}
+}
+
+// transport reads the transport header at off and returns its length; 0 if there
+// is none.
+func (p *Packet) transport(b Bytes, off int) int {
 	switch p.Proto {
 	case ProtoTCP:
 		h := At[TCP](b, off)
 		if h == nil || h.HeaderLen() < TCPLen {
-			return
+			return 0
 		}
 		p.TCP = h
-		p.payload(b, off, off+h.HeaderLen())
+		return h.HeaderLen()
 	case ProtoUDP:
-		p.UDP = At[UDP](b, off)
-		if p.UDP != nil {
-			p.payload(b, off, off+UDPLen)
+		if p.UDP = At[UDP](b, off); p.UDP != nil {
+			return UDPLen
 		}
 	case ProtoICMP, ProtoICMPv6:
-		p.ICMP = At[ICMP](b, off)
-		if p.ICMP != nil {
-			p.payload(b, off, off+ICMPLen)
+		if p.ICMP = At[ICMP](b, off); p.ICMP != nil {
+			return ICMPLen
 		}
 	}
+	return 0
 }
 
 // payload notes where transport header and payload start, and cuts the padding
