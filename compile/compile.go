@@ -192,6 +192,6 @@ func stackDiagnostic(m *ir.Module, err error) error {
 		return err
 	}
 	var l diag.List
-	l.Add(m.Fset.Position(se.Func.Pos), "W0601", "keep large values in a bpf.Scratch map", "%s", se.Error())
+	l.Add(m.Fset.Position(se.Func.Pos), subset.StackSize, "keep large values in a bpf.Scratch map", "%s", se.Error())
 	return l
 }

@@ -120,7 +120,7 @@ func checkTypes(v *Value) error {
 		if v.Type != Ptr || arg(0) != Ptr || arg(1) != I64 {
 			return fmt.Errorf("operands %s, %s", arg(0), arg(1))
 		}
-	case OpLoad, OpCtxPtr, OpStore, OpZero, OpAtomic:
+	case OpLoad, OpVolatile, OpCtxPtr, OpStore, OpZero, OpAtomic:
 		if arg(0) != Ptr {
 			return fmt.Errorf("address is %s", arg(0))
 		}

@@ -56,12 +56,13 @@ const (
 	OpIntToPtr // a pointer from I64 a: kernel addresses, for probe reads only
 
 	// Memory. The address is a plus Int.
-	OpLoad   // reads Type from [a+Int]
-	OpStore  // writes b to [a+Int]
-	OpZero   // clears Size bytes at [a+Int]; Aux int64 size
-	OpMove   // copies from [b] to [a]; Int is the size; the two are equal or disjoint
-	OpCtxPtr // a pointer from the 32-bit context field at [a+Int] (data, data_end, data_meta)
-	OpAtomic // Aux AtomicOp on [a+Int] with b (and c for cmpxchg); Type Void drops the old value
+	OpLoad     // reads Type from [a+Int]
+	OpStore    // writes b to [a+Int]
+	OpZero     // clears Size bytes at [a+Int]; Aux int64 size
+	OpMove     // copies from [b] to [a]; Int is the size; the two are equal or disjoint
+	OpCtxPtr   // a pointer from the 32-bit context field at [a+Int] (data, data_end, data_meta)
+	OpVolatile // as OpLoad, but never merged, repeated or moved
+	OpAtomic   // Aux AtomicOp on [a+Int] with b (and c for cmpxchg); Type Void drops the old value
 
 	// Calls. Arguments are at most five.
 	OpHelper   // BPF helper number Int; Aux *HelperCall
@@ -99,6 +100,9 @@ type HelperCall struct {
 	// Reads and Writes say, operand by operand, how many bytes of memory the
 	// helper touches through it: 0 none, -1 unknown.
 	Reads, Writes [5]int64
+	// Fills says how many bytes behind each operand the helper overwrites
+	// whatever happens.
+	Fills [5]int64
 	// Acquires: a non-nil result is a reference that ReleaseHelper must give
 	// back on every way out. Releases is 1 plus the operand that is given back.
 	Acquires      bool
@@ -168,6 +172,7 @@ var opTable = [numOps]opInfo{
 	OpZero:       {"zero", 1, flagWrites},
 	OpMove:       {"move", 2, flagReads | flagWrites},
 	OpCtxPtr:     {"ctxptr", 1, flagReads},
+	OpVolatile:   {"volatile", 1, flagReads | flagWrites},
 	OpAtomic:     {"atomic", -1, flagReads | flagWrites},
 	OpHelper:     {"helper", -1, flagReads | flagWrites},
 	OpCall:       {"call", -1, flagReads | flagWrites},

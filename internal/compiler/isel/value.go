@@ -44,7 +44,7 @@ func (s *selector) value(v *ir.Value) {
 		s.bswap(v)
 	case ir.OpEq, ir.OpNe, ir.OpULt, ir.OpULe, ir.OpSLt, ir.OpSLe:
 		s.setCond(v)
-	case ir.OpLoad, ir.OpCtxPtr:
+	case ir.OpLoad, ir.OpVolatile, ir.OpCtxPtr:
 		s.load(v)
 	case ir.OpStore:
 		s.store(v)

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
+	"github.com/waggle-bpf/waggle/internal/compiler/subset"
 )
 
 // isSigned reports whether t is a signed integer type.
@@ -32,7 +33,7 @@ func (f *fn) binop(in *ssa.BinOp) *ir.Value {
 		return f.divide(in)
 	}
 	if b, ok := in.X.Type().Underlying().(*types.Basic); ok && b.Info()&types.IsString != 0 {
-		f.fail(in.Pos(), "W0506", "use byte arrays", "strings can't be built in kernel code")
+		f.fail(in.Pos(), subset.NoForm, "use byte arrays", "strings can't be built in kernel code")
 	}
 	x, y := f.value(in.X)[0], f.value(in.Y)[0]
 	if in.Op == token.AND_NOT {
@@ -146,7 +147,7 @@ func (f *fn) convert(in *ssa.Convert) rep {
 	case isInteger(from) && toPtr:
 		return rep{f.op(ir.OpIntToPtr, ir.Ptr, f.resize(x[0], ir.I64, false))}
 	}
-	f.fail(in.Pos(), "W0510", "see docs/subset.md", "can't convert %s to %s in kernel code", in.X.Type(), in.Type())
+	f.fail(in.Pos(), subset.NoForm, "see docs/subset.md", "can't convert %s to %s in kernel code", in.X.Type(), in.Type())
 	return nil
 }
 
@@ -170,7 +171,7 @@ func (f *fn) changeType(in *ssa.ChangeType) rep {
 		if isNilConst(in.X) {
 			return f.zeroValue(in.Type(), true)
 		}
-		f.fail(in.Pos(), "W0511", "take a []byte where both kinds must do", "a plain slice can't become a packet slice")
+		f.fail(in.Pos(), subset.PlainToPacket, "take a []byte where both kinds must do", "a plain slice can't become a packet slice")
 	}
 	return f.value(in.X)
 }

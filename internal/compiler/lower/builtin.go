@@ -6,6 +6,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
+	"github.com/waggle-bpf/waggle/internal/compiler/subset"
 )
 
 // builtin lowers a call of a predeclared function.
@@ -43,7 +44,7 @@ func (f *fn) builtin(in *ssa.Call, b *ssa.Builtin) rep {
 	case "Alignof":
 		return rep{f.constant(ir.I64, f.m.pkg.Sizes.Alignof(args[0].Type()))}
 	}
-	f.fail(in.Pos(), "W0506", "see docs/subset.md", "%s is not part of kernel Go", b.Name())
+	f.fail(in.Pos(), subset.NoForm, "see docs/subset.md", "%s is not part of kernel Go", b.Name())
 	return nil
 }
 
@@ -65,7 +66,7 @@ func isMeasuredOnly(v ssa.Value) bool {
 
 func (f *fn) minMax(args []ssa.Value, wantMax bool) rep {
 	if !isInteger(args[0].Type().Underlying()) {
-		f.fail(f.pos, "W0101", "use integers", "min and max take integers in kernel code")
+		f.fail(f.pos, subset.NoForm, "use integers", "min and max take integers in kernel code")
 	}
 	less := orderOp(true, isSigned(args[0].Type()))
 	acc := f.value(args[0])[0]
@@ -189,7 +190,7 @@ func (f *fn) clearSlice(v ssa.Value) {
 	b := f.slicePart(v)
 	slice, ok := v.Type().Underlying().(*types.Slice)
 	if !ok {
-		f.fail(f.pos, "W0506", "use a BPF map", "clear of a Go map is not part of kernel Go")
+		f.fail(f.pos, subset.NoForm, "use a BPF map", "clear of a Go map is not part of kernel Go")
 	}
 	size := f.m.pkg.Sizes.Sizeof(slice.Elem())
 	if b.len.Op == ir.OpConst && b.end == nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
 	"github.com/waggle-bpf/waggle/internal/compiler/source"
+	"github.com/waggle-bpf/waggle/internal/compiler/subset"
 )
 
 // lowering returns the directive of a library function, nil for others.
@@ -32,10 +33,10 @@ func (f *fn) call(in *ssa.Call) {
 	}
 	callee := c.StaticCallee()
 	if callee == nil {
-		f.fail(in.Pos(), "W0507", "call a function by its name", "the function called is not known at compile time")
+		f.fail(in.Pos(), subset.NoForm, "call a function by its name", "the function called is not known at compile time")
 	}
 	if _, ok := c.Value.(*ssa.MakeClosure); ok {
-		f.fail(in.Pos(), "W0507", "pass what it needs as parameters", "function literals that capture variables are not part of kernel Go yet")
+		f.fail(in.Pos(), subset.NoForm, "pass what it needs as parameters", "function literals that capture variables are not part of kernel Go yet")
 	}
 	low := f.lowering(callee)
 	switch {
@@ -50,7 +51,7 @@ func (f *fn) call(in *ssa.Call) {
 
 // callFunc calls a Go function.
 func (f *fn) callFunc(in *ssa.Call, callee *ssa.Function) {
-	inst := f.m.instance(f, callee, f.argKinds(&in.Call), in.Pos())
+	inst := f.m.instance(callee, f.argKinds(&in.Call))
 	var args []*ir.Value
 	for i, a := range in.Call.Args {
 		types := f.leafTypes(callee.Params[i].Type(), f.isPacket(a))

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
+	"github.com/waggle-bpf/waggle/internal/compiler/subset"
 )
 
 // compare lowers the comparison operators.
@@ -146,14 +147,14 @@ func (f *fn) eachArrayPart(u *types.Array, off int64, visit func(int64, types.Ty
 // converted to one; anything else would need a loop at run time.
 func (f *fn) compareStrings(in *ssa.BinOp) *ir.Value {
 	if in.Op != token.EQL && in.Op != token.NEQ {
-		f.fail(in.Pos(), "W0512", "compare byte by byte", "strings can only be compared for equality in kernel code")
+		f.fail(in.Pos(), subset.NoForm, "compare byte by byte", "strings can only be compared for equality in kernel code")
 	}
 	x, y := in.X, in.Y
 	s, ok := constString(y)
 	if !ok {
 		x = in.Y
 		if s, ok = constString(in.X); !ok {
-			f.fail(in.Pos(), "W0512", "compare byte by byte", "one side of a string comparison must be constant in kernel code")
+			f.fail(in.Pos(), subset.ConstantString, "compare byte by byte", "one side of a string comparison must be constant in kernel code")
 		}
 	}
 	eq := f.bytesEqual(f.slicePart(x), s)

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
+	"github.com/waggle-bpf/waggle/internal/compiler/subset"
 )
 
 // errRefused unwinds out of a function whose source was refused; the
@@ -93,7 +94,7 @@ func (f *fn) params(kinds []bool) {
 	} else {
 		for i := range res.Len() {
 			if res.Len() > 1 && f.layout(res.At(i).Type()).inMemory {
-				f.fail(f.src.Pos(), "W0503", "return it alone or through a pointer", "%s returns a large value among others", f.src.Name())
+				f.fail(f.src.Pos(), subset.LargeResult, "return it alone or through a pointer", "%s returns a large value among others", f.src.Name())
 			}
 		}
 	}
@@ -125,7 +126,7 @@ func (f *fn) declarePhis(b *ssa.BasicBlock) {
 			break
 		}
 		if f.layout(phi.Type()).inMemory {
-			f.fail(phi.Pos(), "W0504", "assign through a pointer or index instead", "a large value is chosen by control flow")
+			f.fail(phi.Pos(), subset.LargeChoice, "assign through a pointer or index instead", "a large value is chosen by control flow")
 		}
 		var r rep
 		for _, t := range f.leafTypes(phi.Type(), f.isPacket(phi)) {
@@ -191,7 +192,7 @@ func (f *fn) fillPhi(phi *ssa.Phi, start *ir.Block, b *ssa.BasicBlock, index []i
 		f.cur = f.ends[b.Preds[i]]
 		er := f.value(e)
 		if packet && !f.isPacket(e) && !isNilConst(e) {
-			f.fail(phi.Pos(), "W0505", "keep the two apart", "a packet slice and a plain slice meet in one variable")
+			f.fail(phi.Pos(), subset.MixedSlices, "keep the two apart", "a packet slice and a plain slice meet in one variable")
 		}
 		for k := range r {
 			r[k].Args[at] = f.convertLeaf(er[k], r[k].Type)

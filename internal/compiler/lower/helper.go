@@ -106,6 +106,9 @@ func (f *fn) helperParam(v ssa.Value) *ir.Value {
 // helperMemory tells the passes how much memory the call reads and writes
 // through each pointer.
 func (f *fn) helperMemory(info *ir.HelperCall, h *abi.Helper, low *source.Lowering, args []*ir.Value, goArgs []ssa.Value) {
+	if buf, size, ok := h.Fills(); ok && size < len(args) && args[size].Op == ir.OpConst {
+		info.Fills[buf] = args[size].Int
+	}
 	for i := range args {
 		if args[i].Type != ir.Ptr || args[i].Op == ir.OpMapAddr {
 			continue

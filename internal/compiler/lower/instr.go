@@ -8,6 +8,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
+	"github.com/waggle-bpf/waggle/internal/compiler/subset"
 )
 
 // instr lowers one go/ssa instruction at the end of the current block.
@@ -58,7 +59,7 @@ func (f *fn) instr(in ssa.Instruction) {
 		f.cur.SetFault(ir.FaultPanic, f.pos)
 	case *ssa.RunDefers:
 	default:
-		f.fail(in.Pos(), "W0506", "see docs/subset.md", "%s is not part of kernel Go", describe(in))
+		f.fail(in.Pos(), subset.NoForm, "see docs/subset.md", "%s is not part of kernel Go", describe(in))
 	}
 }
 
@@ -94,7 +95,7 @@ func (f *fn) value(v ssa.Value) rep {
 	case *ssa.Global:
 		return rep{f.globalAddr(v)}
 	case *ssa.Function, *ssa.Builtin:
-		f.fail(v.Pos(), "W0507", "call it directly", "function %s is used as a value", v.Name())
+		f.fail(v.Pos(), subset.NoForm, "call it directly", "function %s is used as a value", v.Name())
 	}
 	r, ok := f.vals[v]
 	if !ok {
@@ -110,7 +111,7 @@ func (f *fn) globalAddr(g *ssa.Global) *ir.Value {
 	} else if ig := f.m.globals[g]; ig != nil {
 		v.Aux = ig
 	} else {
-		f.fail(f.pos, "W0508", "declare it in the kernel package with a constant value", "variable %s is not available in kernel code", g.Name())
+		f.fail(f.pos, subset.NoForm, "declare it in the kernel package with a constant value", "variable %s is not available in kernel code", g.Name())
 	}
 	f.cur.Values = append(f.cur.Values, v)
 	return v
@@ -141,7 +142,7 @@ func (f *fn) constValue(c *ssa.Const) rep {
 		}
 		return rep{f.constant(f.layout(t).leaves[0].typ, n)}
 	}
-	f.fail(c.Pos(), "W0101", "use integers", "floating point values are not part of kernel Go")
+	f.fail(c.Pos(), subset.NoForm, "use integers", "floating point values are not part of kernel Go")
 	return nil
 }
 
@@ -168,7 +169,7 @@ func (f *fn) ret(in *ssa.Return) {
 			continue
 		}
 		if isSliceOrString(v.Type()) && !f.isPacket(v) && f.returnsPacket(i) && !isNilConst(v) {
-			f.fail(in.Pos(), "W0505", "keep the two apart", "a packet slice and a plain slice are returned by one function")
+			f.fail(in.Pos(), subset.MixedSlices, "keep the two apart", "a packet slice and a plain slice are returned by one function")
 		}
 		types := f.leafTypes(v.Type(), isSliceOrString(v.Type()) && f.returnsPacket(i))
 		for k, x := range r {
@@ -193,6 +194,6 @@ func (f *fn) unop(in *ssa.UnOp) rep {
 		x := f.value(in.X)[0]
 		return rep{f.op(ir.OpXor, x.Type, x, f.constant(x.Type, -1))}
 	}
-	f.fail(in.Pos(), "W0506", "see docs/subset.md", "operator %s is not part of kernel Go", in.Op)
+	f.fail(in.Pos(), subset.NoForm, "see docs/subset.md", "operator %s is not part of kernel Go", in.Op)
 	return nil
 }

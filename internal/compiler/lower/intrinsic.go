@@ -8,6 +8,7 @@ import (
 
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
 	"github.com/waggle-bpf/waggle/internal/compiler/source"
+	"github.com/waggle-bpf/waggle/internal/compiler/subset"
 )
 
 // intrinsicFunc emits one intrinsic call and returns its result.
@@ -24,6 +25,7 @@ var intrinsics = map[string]intrinsicFunc{
 	"atomic.xor":       atomic(ir.AtomicXor),
 	"atomic.xchg":      atomic(ir.AtomicXchg),
 	"atomic.cmpxchg":   atomic(ir.AtomicCmpXchg),
+	"atomic.load":      atomicLoad,
 	"bswap":            byteSwap,
 	"map.index":        mapIndex,
 	"binary.load":      binaryLoad,
@@ -97,7 +99,7 @@ func packetAt(f *fn, in *ssa.Call, callee *ssa.Function, _ []string) rep {
 func packetHasPrefix(f *fn, in *ssa.Call, _ *ssa.Function, _ []string) rep {
 	s, ok := constString(in.Call.Args[1])
 	if !ok {
-		f.fail(in.Pos(), "W0512", "pass a constant", "HasPrefix needs a constant string in kernel code")
+		f.fail(in.Pos(), subset.ConstantString, "pass a constant", "HasPrefix needs a constant string in kernel code")
 	}
 	return rep{f.hasPrefix(f.slicePart(in.Call.Args[0]), s, true)}
 }
@@ -112,7 +114,7 @@ func atomic(op ir.AtomicOp) intrinsicFunc {
 		}
 		t := args[1].Type
 		if t != ir.I32 && t != ir.I64 {
-			f.fail(in.Pos(), "W0514", "use a 32 or 64 bit integer", "BPF has no atomic operations on %d bytes", t.Size())
+			f.fail(in.Pos(), subset.AtomicSize, "use a 32 or 64 bit integer", "BPF has no atomic operations on %d bytes", t.Size())
 		}
 		base, off := splitOffset(args[0], 0)
 		args[0] = base
@@ -120,6 +122,16 @@ func atomic(op ir.AtomicOp) intrinsicFunc {
 		v.Aux, v.Int = op, off
 		return rep{v}
 	}
+}
+
+// atomicLoad reads a word that other CPUs write.
+func atomicLoad(f *fn, in *ssa.Call, _ *ssa.Function, _ []string) rep {
+	p := f.addr(in.Call.Args[0])
+	t := f.layout(in.Type()).leaves[0].typ
+	base, off := splitOffset(p, 0)
+	v := f.emit(ir.OpVolatile, t, base)
+	v.Int = off
+	return rep{v}
 }
 
 func byteSwap(f *fn, in *ssa.Call, _ *ssa.Function, _ []string) rep {

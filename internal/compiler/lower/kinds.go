@@ -85,7 +85,7 @@ func (f *fn) callKinds(call *ssa.Call) []bool {
 	if callee == nil || f.lowering(callee) != nil || !hasPlainSliceResult(callee) {
 		return none
 	}
-	inst := f.m.instance(f, callee, f.argKinds(&call.Call), call.Pos())
+	inst := f.m.instance(callee, f.argKinds(&call.Call))
 	if inst.results == nil {
 		return none
 	}

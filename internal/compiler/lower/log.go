@@ -7,6 +7,7 @@ import (
 
 	"github.com/waggle-bpf/waggle/internal/abi"
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
+	"github.com/waggle-bpf/waggle/internal/compiler/subset"
 )
 
 // maxPrintkArgs is what bpf_trace_printk takes; more go through
@@ -18,20 +19,20 @@ const maxPrintkArgs = 3
 func logCall(f *fn, in *ssa.Call, _ *ssa.Function, _ []string) rep {
 	format, ok := constString(in.Call.Args[0])
 	if !ok {
-		f.fail(in.Pos(), "W0515", "use a constant format", "the format of a log call must be constant")
+		f.fail(in.Pos(), subset.LogCall, "use a constant format", "the format of a log call must be constant")
 	}
 	var words []*ir.Value
 	var signed []bool
 	for _, a := range f.variadic(in, in.Call.Args[1]) {
 		if !isInteger(a.Type().Underlying()) && !isPointer(a.Type().Underlying()) {
-			f.fail(in.Pos(), "W0515", "log integers", "can't log a value of type %s", a.Type())
+			f.fail(in.Pos(), subset.LogCall, "log integers", "can't log a value of type %s", a.Type())
 		}
 		words = append(words, f.toWord(a))
 		signed = append(signed, isSigned(a.Type()))
 	}
 	text, n := kernelFormat(format, signed)
 	if n != len(words) {
-		f.fail(in.Pos(), "W0515", "give one integer for each verb", "the log format has %d verbs for %d arguments", n, len(words))
+		f.fail(in.Pos(), subset.LogCall, "give one integer for each verb", "the log format has %d verbs for %d arguments", n, len(words))
 	}
 	addr := f.emit(ir.OpGlobalAddr, ir.Ptr)
 	addr.Aux = f.m.constString(text, in.Pos())
@@ -75,7 +76,7 @@ func (f *fn) variadic(in *ssa.Call, v ssa.Value) []ssa.Value {
 	}
 	sl, ok := v.(*ssa.Slice)
 	if !ok {
-		f.fail(in.Pos(), "W0515", "list the arguments in the call", "the arguments of a log call are not listed")
+		f.fail(in.Pos(), subset.LogCall, "list the arguments in the call", "the arguments of a log call are not listed")
 	}
 	byIndex := map[int64]ssa.Value{}
 	for _, ref := range *sl.X.Referrers() {

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
+	"github.com/waggle-bpf/waggle/internal/compiler/subset"
 )
 
 // alloc makes a cleared stack slot each time the instruction runs.
@@ -142,7 +143,7 @@ func (f *fn) store(p *ir.Value, v ssa.Value, t types.Type) {
 		return
 	}
 	if isSliceOrString(t) && f.isPacket(v) && !f.m.isPacketType(t) {
-		f.fail(f.pos, "W0509", "declare the variable with the packet slice type", "a packet slice is stored in a variable of type %s", t)
+		f.fail(f.pos, subset.PacketVariable, "declare the variable with the packet slice type", "a packet slice is stored in a variable of type %s", t)
 	}
 	f.storeRep(p, f.value(v), t)
 }

@@ -147,7 +147,7 @@ func (m *module) newFunc(fn *ssa.Function, name string) *ir.Func {
 }
 
 // instance returns fn lowered for parameters of the given kinds.
-func (m *module) instance(from *fn, callee *ssa.Function, kinds []bool, pos token.Pos) *instance {
+func (m *module) instance(callee *ssa.Function, kinds []bool) *instance {
 	key := fmt.Sprintf("%p%v", callee, kinds)
 	inst := m.instances[key]
 	if inst == nil {
@@ -158,7 +158,7 @@ func (m *module) instance(from *fn, callee *ssa.Function, kinds []bool, pos toke
 		m.lowerFunc(inst, callee, kinds)
 		inst.busy = false
 	} else if inst.busy {
-		from.fail(pos, "W0501", "use a loop", "%s calls itself", callee.Name())
+		panic("BUG: recursion of " + callee.Name() + " passed the subset rules")
 	}
 	return inst
 }
@@ -207,9 +207,8 @@ func (m *module) lowerFunc(inst *instance, src *ssa.Function, kinds []bool) {
 		}
 	}()
 	if len(src.Blocks) == 0 {
-		f.fail(src.Pos(), "W0502", "call only functions written in Go or the bpf library's", "%s has no body", src.Name())
+		panic("BUG: call of " + src.Name() + " without a body passed the subset rules")
 	}
-	f.checkEscapes()
 	f.packets = f.inferKinds(kinds)
 	f.lower(kinds)
 }

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
+	"github.com/waggle-bpf/waggle/internal/compiler/subset"
 )
 
 // bytesRep is a slice or string taken apart. end is set for packets.
@@ -152,7 +153,7 @@ func (f *fn) slice(in *ssa.Slice) rep {
 // else means anything to the verifier; the length remembers a tighter bound.
 func (f *fn) slicePacket(in *ssa.Slice, b bytesRep) rep {
 	if in.Max != nil {
-		f.fail(in.Pos(), "W0513", "leave out the third index", "a packet slice has no capacity of its own")
+		f.fail(in.Pos(), subset.PacketCapacity, "leave out the third index", "a packet slice has no capacity of its own")
 	}
 	low, high := f.constant(ir.I64, 0), b.len
 	if in.High != nil {

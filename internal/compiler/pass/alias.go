@@ -150,7 +150,7 @@ func escapedSlots(f *ir.Func) map[*ir.Slot]bool {
 
 func harmlessUse(v *ir.Value, i int) bool {
 	switch v.Op {
-	case ir.OpLoad, ir.OpZero, ir.OpMove, ir.OpHelper, ir.OpAtomic:
+	case ir.OpLoad, ir.OpVolatile, ir.OpZero, ir.OpMove, ir.OpHelper, ir.OpAtomic:
 		return true
 	case ir.OpStore, ir.OpPtrAdd:
 		return i == 0

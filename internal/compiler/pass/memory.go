@@ -15,7 +15,7 @@ func forwardMemory(f *ir.Func) {
 	f.ReplaceUses(m.repl)
 }
 
-// known is one remembered piece of memory.
+// known is one remembered piece of memory. A nil value is all zeros.
 type known struct {
 	at    place
 	value *ir.Value
@@ -93,6 +93,36 @@ func common(a, b []known) []known {
 	return kept
 }
 
+// constantBytes puts a word together from constants that were stored in parts
+// of it.
+func constantBytes(have []known, at place) (int64, bool) {
+	word := uint64(0)
+	for i := range at.size {
+		b, ok := constantByte(have, at.base, at.off+i)
+		if !ok {
+			return 0, false
+		}
+		word |= uint64(b) << (8 * i)
+	}
+	return int64(word), true
+}
+
+func constantByte(have []known, base *ir.Value, off int64) (byte, bool) {
+	for _, k := range have {
+		if !sameObject(k.at.base, base) || off < k.at.off || k.at.off+k.at.size <= off {
+			continue
+		}
+		if k.value == nil {
+			return 0, true
+		}
+		if k.value.Op == ir.OpConst {
+			return byte(uint64(k.value.Int) >> (8 * (off - k.at.off))), true
+		}
+		return 0, false
+	}
+	return 0, false
+}
+
 // kill drops what v may overwrite.
 func (m *forwarder) kill(v *ir.Value, have []known) []known {
 	writes(v, func(p place) { have = m.forget(have, p) }, func() { have = m.forgetShared(have, v) })
@@ -108,12 +138,24 @@ func (m *forwarder) visit(b *ir.Block, v *ir.Value, have []known) (_ []known, dr
 			at.size = 4
 		}
 		for _, k := range have {
-			if k.at.same(at) && k.value.Type == v.Type && (k.value.Op == ir.OpCtxPtr) == (v.Op == ir.OpCtxPtr) {
+			if k.value != nil && k.at.same(at) && k.value.Type == v.Type && (k.value.Op == ir.OpCtxPtr) == (v.Op == ir.OpCtxPtr) {
 				m.repl[v] = k.value
 				return have, true
 			}
 		}
+		if n, ok := constantBytes(have, at); ok && v.Op == ir.OpLoad && v.Type.IsInt() {
+			v.Reset(ir.OpConst)
+			v.Int = ir.SignExtend(n, v.Type)
+			return have, false
+		}
 		return append(have, known{at, v}), false
+	case ir.OpZero:
+		have = m.kill(v, have)
+		at := placeOf(v.Args[0], v.Int, v.Aux.(int64))
+		if kindOf(at.root) == objectSlot {
+			have = append(have, known{at, nil})
+		}
+		return have, false
 	}
 	have = m.kill(v, have)
 	if v.Op == ir.OpStore {
@@ -251,6 +293,7 @@ func overwritten(b *ir.Block, escaped map[*ir.Slot]bool) {
 				}
 			}
 		default:
+			dead = addFilled(dead, v, escaped)
 			dead = removeRead(dead, v)
 		}
 		if keep {
@@ -316,6 +359,23 @@ func appendLive(out []*ir.Value, b *ir.Block, v *ir.Value, s span, dead []span) 
 	return out
 }
 
+// addFilled adds what helper call v overwrites as a whole to the dead spans.
+func addFilled(dead []span, v *ir.Value, escaped map[*ir.Slot]bool) []span {
+	h, ok := v.Aux.(*ir.HelperCall)
+	if !ok {
+		return dead
+	}
+	for i, n := range h.Fills {
+		if n == 0 {
+			continue
+		}
+		if s, ok := slotSpan(placeOf(v.Args[i], 0, n)); ok && !escaped[s.slot] {
+			dead = append(dead, s)
+		}
+	}
+	return dead
+}
+
 // removeRead takes what v may read off the dead spans.
 func removeRead(dead []span, v *ir.Value) []span {
 	for i, a := range v.Args {
@@ -332,12 +392,16 @@ func removeRead(dead []span, v *ir.Value) []span {
 			}
 			size = v.Int
 		case ir.OpHelper:
-			if r := v.Aux.(*ir.HelperCall).Reads[i]; r > 0 {
-				size = r
+			h := v.Aux.(*ir.HelperCall)
+			if h.Fills[i] > 0 {
+				continue
+			}
+			if h.Reads[i] > 0 {
+				size = h.Reads[i]
 			}
 		}
 		p := placeOf(a, 0, size)
-		if v.Op == ir.OpLoad || v.Op == ir.OpAtomic {
+		if v.Op == ir.OpLoad || v.Op == ir.OpVolatile || v.Op == ir.OpAtomic {
 			p = placeOf(a, v.Int, size)
 		}
 		if p.root.Op != ir.OpSlotAddr {

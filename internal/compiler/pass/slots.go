@@ -347,7 +347,7 @@ func foldAddresses(f *ir.Func) {
 				}
 			}
 			switch v.Op {
-			case ir.OpLoad, ir.OpStore, ir.OpZero, ir.OpAtomic, ir.OpCtxPtr:
+			case ir.OpLoad, ir.OpVolatile, ir.OpStore, ir.OpZero, ir.OpAtomic, ir.OpCtxPtr:
 				for a := v.Args[0]; a.Op == ir.OpPtrAdd && a.Args[1].Op == ir.OpConst; a = v.Args[0] {
 					v.Int += a.Args[1].Int
 					v.Args[0] = a.Args[0]
