@@ -15,6 +15,7 @@ type event struct {
 	CPU   uint32
 	Kind  uint16
 	Flags uint8
+	_     uint8
 	Name  [16]byte
 	Fill  [96]byte
 }

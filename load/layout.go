@@ -28,6 +28,8 @@ type shape struct {
 type leaf struct {
 	span
 	path string // "Flow.Addr[3]"
+	// bytes marks an array of bytes, or one too large to take apart.
+	bytes bool
 }
 
 // shapeOf describes T, or says why its values cannot be exchanged.
@@ -74,7 +76,7 @@ func (s *shape) add(t reflect.Type, offset uintptr, path string) error {
 	default:
 		return fmt.Errorf("%s is %s, which has no fixed bytes: use integers, arrays and structs of them", path, describeKind(t))
 	}
-	s.leaves = append(s.leaves, leaf{span{offset, t.Size()}, path})
+	s.leaves = append(s.leaves, leaf{span{offset, t.Size()}, path, false})
 	return nil
 }
 
@@ -92,7 +94,7 @@ func (s *shape) addArray(t reflect.Type, offset uintptr, path string) error {
 		if err := (&shape{}).add(elem, offset, path+"[0]"); err != nil {
 			return err
 		}
-		s.leaves = append(s.leaves, leaf{span{offset, t.Size()}, path})
+		s.leaves = append(s.leaves, leaf{span{offset, t.Size()}, path, true})
 		return nil
 	}
 	for i := range t.Len() {
@@ -140,14 +142,15 @@ func (s *shape) checkSize(kernel uint32) error {
 	return nil
 }
 
-// check compares with the object's type, if it is known: every scalar of more
-// than a byte must lie just where a scalar of the same size lies on the other
-// side, or among bytes. That is what goes wrong if a struct is declared twice
-// and only one declaration grows a field. Unions are not looked into.
+// check compares with the object's type, if it is known: a scalar must lie
+// just where a scalar of the same size lies on the other side, or within an
+// array of bytes; and arrays of bytes must not half cover each other. That is
+// what goes wrong if a struct is declared twice and only one declaration grows
+// a field, or padding is forgotten. Unions are not looked into.
 func (s *shape) check(t btf.Type) error {
 	size, err := btf.Sizeof(t)
-	if err != nil {
-		return nil // void, or no type information
+	if _, void := t.(*btf.Void); void || err != nil {
+		return nil // not known
 	}
 	if err := s.checkSize(uint32(size)); err != nil {
 		return err
@@ -158,7 +161,7 @@ func (s *shape) check(t btf.Type) error {
 	}
 	for _, l := range s.leaves {
 		for _, k := range scalars {
-			if conflict(l.span, k.span) {
+			if l.conflicts(k) {
 				return fmt.Errorf("%s has %d bytes at offset %d, the object's type has %q, %d bytes at offset %d",
 					l.path, l.size, l.offset, k.path, k.size, k.offset)
 			}
@@ -167,16 +170,20 @@ func (s *shape) check(t btf.Type) error {
 	return nil
 }
 
-// conflict reports whether two scalars overlap without being the same.
-func conflict(a, b span) bool {
-	if a.size == 1 || b.size == 1 || a == b {
+// conflicts reports whether two leaves of the same memory contradict.
+func (l *leaf) conflicts(k leaf) bool {
+	switch {
+	case l.offset >= k.offset+k.size || k.offset >= l.offset+l.size:
 		return false
+	case !l.bytes && !k.bytes:
+		return l.span != k.span
 	}
-	return isScalarSize(a.size) && a.offset < b.offset+b.size && b.offset < a.offset+a.size
+	return !l.contains(k.span) && !k.contains(l.span)
 }
 
-// isScalarSize leaves out the one leaf that stands for an array.
-func isScalarSize(n uintptr) bool { return n == 2 || n == 4 || n == 8 }
+func (s span) contains(t span) bool {
+	return s.offset <= t.offset && t.offset+t.size <= s.offset+s.size
+}
 
 // kernelScalars lists the scalars of a type of the object.
 type kernelScalars []leaf
@@ -196,8 +203,12 @@ func (k *kernelScalars) add(t btf.Type, offset uintptr, path string) error {
 		}
 	case *btf.Array:
 		size, err := btf.Sizeof(t.Type)
-		if err != nil || size <= 1 {
+		if err != nil {
 			return err
+		}
+		if size <= 1 {
+			*k = append(*k, leaf{span{offset, uintptr(size) * uintptr(t.Nelems)}, path, true})
+			return nil
 		}
 		for i := range uintptr(t.Nelems) {
 			if err := k.add(t.Type, offset+i*uintptr(size), fmt.Sprintf("%s[%d]", path, i)); err != nil {
@@ -212,7 +223,7 @@ func (k *kernelScalars) add(t btf.Type, offset uintptr, path string) error {
 		if len(*k) >= maxLeaves {
 			return errTooManyScalars
 		}
-		*k = append(*k, leaf{span{offset, uintptr(size)}, path})
+		*k = append(*k, leaf{span{offset, uintptr(size)}, path, false})
 	}
 	return nil
 }

@@ -58,3 +58,10 @@ func readFile(t testing.TB, path ...string) []byte {
 	}
 	return data
 }
+
+func removeAll(t testing.TB, dir string) {
+	t.Helper()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Error(err)
+	}
+}

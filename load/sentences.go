@@ -81,6 +81,9 @@ var rules = []rule{
 	// Pointers.
 	message(`R\d+ pointer arithmetic with (\S+) operator prohibited`,
 		"does arithmetic ($1) on a pointer; only adding and subtracting numbers is allowed", ""),
+	message(`R\d+ 32-bit pointer arithmetic prohibited`,
+		"does arithmetic on a pointer in 32 bits, which cuts it off",
+		"use 64-bit integers with pointers"),
 	message(`R\d+ pointer ([+|-]=) pointer prohibited`,
 		"adds or subtracts two pointers", ""),
 	message(`R\d+ pointer comparison prohibited`,
