@@ -39,6 +39,8 @@ type Map struct {
 	Name       string // the Go variable's name, a C identifier
 	Kind       abi.MapKind
 	Key, Value types.Type // nil where the map kind has none
+	// Record is what a ring buffer or perf event array carries; else nil.
+	Record     types.Type
 	KeySize    uint32
 	ValueSize  uint32
 	MaxEntries uint32

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/tools/go/ssa"
 
+	"github.com/waggle-bpf/waggle/internal/abi"
 	"github.com/waggle-bpf/waggle/internal/compiler/diag"
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
 	"github.com/waggle-bpf/waggle/internal/compiler/source"
@@ -64,6 +65,7 @@ func (m *module) addMaps() {
 			Name: d.Name, Kind: d.Type.Kind, Key: d.Key, Value: d.Value,
 			KeySize: d.Type.Key.Fixed, ValueSize: d.Type.Value.Fixed,
 			MaxEntries: d.MaxEntries, Flags: d.Flags | d.Type.Flags, Pin: d.Pin, Pos: d.Pos,
+			Record: recordType(d),
 		}
 		if d.Key != nil {
 			im.KeySize = uint32(m.pkg.Sizes.Sizeof(d.Key))
@@ -74,6 +76,18 @@ func (m *module) addMaps() {
 		m.maps[d.Var] = im
 		m.ir.Maps = append(m.ir.Maps, im)
 	}
+}
+
+// recordType is the type argument of a buffer's map type; nil for other maps.
+func recordType(d *source.Map) types.Type {
+	if d.Type.Kind != abi.MapRingBuf && d.Type.Kind != abi.MapPerfEventArray {
+		return nil
+	}
+	named, ok := types.Unalias(d.Var.Object().Type()).(*types.Named)
+	if !ok || named.TypeArgs().Len() != 1 {
+		return nil
+	}
+	return named.TypeArgs().At(0)
 }
 
 func (m *module) addGlobals() {

@@ -56,6 +56,9 @@ func (w *writer) placeMaps(maps []*ir.Map) {
 			Type: &btf.Var{Name: m.Name, Type: def, Linkage: btf.GlobalVar}, Offset: uint32(off), Size: def.Size,
 		})
 		sec.data = append(sec.data, make([]byte, def.Size)...)
+		if m.Record != nil {
+			w.records = append(w.records, &btf.Typedef{Name: abi.RecordPrefix + m.Name, Type: w.types.convert(m.Record)})
+		}
 	}
 	ds.Size = uint32(len(sec.data))
 	w.datasecs = append(w.datasecs, ds)

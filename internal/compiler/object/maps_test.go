@@ -1,6 +1,7 @@
 package object
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -170,5 +171,28 @@ func TestPinnedByName(t *testing.T) {
 	}
 	if got := spec.Maps["Shared"].Pinning; got != ebpf.PinByName {
 		t.Errorf("pinning is %v", got)
+	}
+}
+
+// TestRecords looks for the types of what buffers carry.
+func TestRecords(t *testing.T) {
+	f := newFixture(t, "package probe\ntype Event struct { A uint32; B [4]byte }")
+	f.mapOf("Events", abi.MapRingBuf, "", "", 4096).Record = f.typ("Event")
+	f.mapOf("Numbers", abi.MapPerfEventArray, "", "", 0).Record = f.typ("uint64")
+	f.mapOf("Untyped", abi.MapRingBuf, "", "", 4096)
+	f.prog("xdp", "", "F", movImm(0, 2), exit)
+	spec, err := btf.LoadSpecFromReader(bytes.NewReader(f.write()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"Events": "Event", "Numbers": "unsigned long long", "Untyped": ""} {
+		var record *btf.Typedef
+		got := ""
+		if err := spec.TypeByName(abi.RecordPrefix+name, &record); err == nil {
+			got = record.Type.TypeName()
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
 	}
 }

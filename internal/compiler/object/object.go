@@ -60,6 +60,7 @@ type writer struct {
 	data     []*elfSection
 	visible  []*placedVar // the variables that have a symbol
 	datasecs []*btf.Datasec
+	records  []*btf.Typedef // see abi.RecordPrefix
 
 	funcs map[*ir.Func]*placedFunc
 	maps  map[*ir.Map]*elfSymbol
@@ -141,6 +142,11 @@ func (w *writer) addBTF() error {
 	for _, ds := range w.datasecs {
 		if _, err := b.Add(ds); err != nil {
 			return fmt.Errorf("describe section %s: %w", ds.Name, err)
+		}
+	}
+	for _, t := range w.records {
+		if _, err := b.Add(t); err != nil {
+			return fmt.Errorf("describe records %s: %w", t.Name, err)
 		}
 	}
 	if b.Empty() {
