@@ -41,9 +41,7 @@ func (c *buildCmd) Run(e *env) error {
 		return err
 	}
 	start := time.Now()
-	obj, err := compile.Compile(e.ctx, compile.Config{
-		Dir: c.Dir, Dump: e.stdout, DumpPass: c.Dump, DumpFunc: c.Func,
-	})
+	obj, err := compilePackage(e, compile.Config{Dir: c.Dir, Dump: e.stdout, DumpPass: c.Dump, DumpFunc: c.Func})
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 type grammar struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
 
+	New    newCmd    `cmd:"" help:"Make a new project: a kernel package, its test and a loader."`
 	Build  buildCmd  `cmd:"" help:"Compile a kernel package to a BPF object, and typed Go bindings."`
 	Verify verifyCmd `cmd:"" help:"Load on this kernel and tell what the verifier says."`
 	Load   loadCmd   `cmd:"" help:"Load an object, attach its programs and print their events."`

@@ -35,7 +35,7 @@ type eventPrinter struct {
 type eventStream struct {
 	*load.Stream[load.Record]
 	name string
-	typ  btf.Type // of its records, as the map declares it; nil if unknown
+	typ  btf.Type // of its records, as the object says; nil if it doesn't
 	// slack is how many bytes may follow a record.
 	slack   int
 	guesses map[int]btf.Type // by size of the record
@@ -54,10 +54,9 @@ func newEventPrinter(e *env, h *load.Handle, cmd *loadCmd) (*eventPrinter, error
 		p.named = t
 	}
 	for _, m := range h.Object().Maps() {
-		s := &eventStream{name: m.Name, guesses: make(map[int]btf.Type)}
+		s := &eventStream{name: m.Name, typ: btftext.Record(p.types, m.Name), guesses: make(map[int]btf.Type)}
 		switch m.Type {
 		case ebpf.RingBuf:
-			s.typ = m.Value
 		case ebpf.PerfEventArray:
 			s.slack = perfPadding
 		default:
@@ -153,8 +152,8 @@ func (p *eventPrinter) printJSON(s *eventStream, r *load.Record, t btf.Type) err
 	return err
 }
 
-// typeOf is the type of a record of n bytes: what the user says, what the map
-// says, or what the object's types suggest.
+// typeOf is the type of a record of n bytes: what the user says, what the object
+// says, or what its types suggest.
 func (p *eventPrinter) typeOf(s *eventStream, n int) btf.Type {
 	if p.named != nil {
 		return p.named

@@ -44,7 +44,7 @@ func (c *execCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	data, err := call(obj.ELF, h)
+	data, err := c.call(obj.ELF, h)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (c *execCmd) harness() (*harness.Harness, error) {
 }
 
 // call loads the object, runs the harness's program and reads the results.
-func call(elf []byte, h *harness.Harness) ([]byte, error) {
+func (c *execCmd) call(elf []byte, h *harness.Harness) ([]byte, error) {
 	obj, err := load.OpenBytes(harness.Program, elf)
 	if err != nil {
 		return nil, err
@@ -103,7 +103,7 @@ func call(elf []byte, h *harness.Harness) ([]byte, error) {
 	if _, err := prog.Run(&ebpf.RunOptions{Data: make([]byte, minPacket)}); err != nil {
 		return nil, fmt.Errorf("run program: %w", err)
 	}
-	if err := faults(handle); err != nil {
+	if err := c.faults(handle); err != nil {
 		return nil, err
 	}
 	return readBytes(handle, harness.Results, h.ResultSize())
@@ -147,16 +147,31 @@ func readBytes(h *load.Handle, name string, size int) ([]byte, error) {
 }
 
 // faults returns the faults counted so far as an error.
-func faults(h *load.Handle) error {
+func (c *execCmd) faults(h *load.Handle) error {
 	list, err := h.Faults()
 	if err != nil || len(list) == 0 {
 		return err
 	}
 	e := new(faultError)
 	for _, f := range list {
-		e.faults = append(e.faults, fmt.Sprintf("%s:%d: %s", f.Pos.File, f.Pos.Line, f.Kind))
+		e.faults = append(e.faults, fmt.Sprintf("%s:%d: %s", c.sourceFile(f.Pos.File), f.Pos.Line, f.Kind))
 	}
 	return e
+}
+
+// sourceFile names a file as the compiler's messages do: the object knows it
+// below the package's directory, the user from where he stands.
+func (c *execCmd) sourceFile(name string) string {
+	dir := strings.TrimSuffix(c.Dir, "/")
+	if st, err := os.Stat(dir); err == nil && !st.IsDir() {
+		dir = filepath.Dir(dir)
+	}
+	if path := dir + "/" + name; !filepath.IsAbs(name) {
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	return name
 }
 
 // packageName reads the name of the package in a directory, or of a Go file.

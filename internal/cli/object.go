@@ -20,7 +20,7 @@ func openObject(e *env, path string) (*load.Object, error) {
 		obj, err := load.Open(path)
 		return obj, badInput(err)
 	}
-	compiled, err := compile.Compile(e.ctx, compile.Config{Dir: path})
+	compiled, err := compilePackage(e, compile.Config{Dir: path})
 	if err != nil {
 		return nil, err
 	}
@@ -29,4 +29,12 @@ func openObject(e *env, path string) (*load.Object, error) {
 		return nil, fmt.Errorf("compile %s: %w", path, err)
 	}
 	return obj, nil
+}
+
+// compilePackage compiles a kernel package that the user named.
+func compilePackage(e *env, cfg compile.Config) (*compile.Object, error) {
+	if _, err := os.Stat(cfg.Dir); err != nil {
+		return nil, badInput(fmt.Errorf("open package: %w", err))
+	}
+	return compile.Compile(e.ctx, cfg)
 }

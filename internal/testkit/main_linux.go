@@ -27,26 +27,30 @@ const (
 
 // Main runs the tests of a package, isolated if it is root, and exits; with
 // code 99 and a list if the tests passed but left something behind.
-func Main(m *testing.M) {
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run is Main for those who have to do something after it. It returns the exit
+// code.
+func Run(m *testing.M) int {
 	if os.Geteuid() == 0 && os.Getenv(isolatedEnv) == "" && os.Getenv(hostEnv) != "1" {
 		code, err := runIsolated()
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "testkit: isolate tests:", err)
-			os.Exit(1)
+			return 1
 		}
-		os.Exit(code)
+		return code
 	}
 	isolated := os.Getenv(isolatedEnv) == "1"
 	if isolated {
 		if err := furnish(); err != nil {
 			fmt.Fprintln(os.Stderr, "testkit: furnish namespaces:", err)
-			os.Exit(1)
+			return 1
 		}
 	}
 	before, err := takeStock(isolated)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "testkit: take stock:", err)
-		os.Exit(1)
+		return 1
 	}
 	code := m.Run()
 	leaks := before.waitForLeaks()
@@ -60,7 +64,7 @@ func Main(m *testing.M) {
 	if code == 0 && len(leaks) > 0 {
 		code = exitLeak
 	}
-	os.Exit(code)
+	return code
 }
 
 // runIsolated runs this test binary again in network and mount namespaces of its

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf/btf"
+
+	"github.com/waggle-bpf/waggle/internal/abi"
 )
 
 // Find returns the type called name, a struct, union or typedef, in an object's
@@ -25,6 +27,19 @@ func Find(spec *btf.Spec, name string) (btf.Type, error) {
 		}
 	}
 	return candidates[0], nil
+}
+
+// Record returns the type of the records of a buffer, which objects of waggle's
+// compiler tell; nil if the object doesn't.
+func Record(spec *btf.Spec, mapName string) btf.Type {
+	if spec == nil {
+		return nil
+	}
+	var t *btf.Typedef
+	if err := spec.TypeByName(abi.RecordPrefix+mapName, &t); err != nil {
+		return nil
+	}
+	return t
 }
 
 // Guess returns the struct that records of an object most likely are, since

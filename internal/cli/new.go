@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/waggle-bpf/waggle/internal/cli/scaffold"
+)
+
+// newCmd is waggle new.
+type newCmd struct {
+	Name string `arg:"" help:"Directory to make; its last element is the project's name."`
+	Kind string `default:"xdp" placeholder:"KIND" help:"Kind of program: xdp, tc, cgroup_skb, tracepoint, uprobe or sockops."`
+}
+
+// Help is the command's manual.
+func (*newCmd) Help() string {
+	return `The directory gets a kernel package, its test, a loader and the bindings between them, ready to build and run. Outside a
+Go module it becomes one.
+
+  waggle new hits --kind xdp
+  cd hits && go test ./... && go build && sudo ./hits -i eth0`
+}
+
+var projectName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]*$`)
+
+// Run writes the files and compiles the kernel package; if that goes wrong
+// nothing stays.
+func (c *newCmd) Run(e *env) (err error) {
+	name := filepath.Base(filepath.Clean(c.Name))
+	if !projectName.MatchString(name) {
+		return badInputf("make project %q: a name has letters, digits, - and _, and begins with a letter", c.Name)
+	}
+	files, err := scaffold.Files(name, c.Kind)
+	if err != nil {
+		return badInput(err)
+	}
+	if entries, err := os.ReadDir(c.Name); err == nil && len(entries) > 0 {
+		return badInputf("make project %s: the directory is not empty", c.Name)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return badInput(fmt.Errorf("make project: %w", err))
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(c.Name))
+		}
+	}()
+	inModule := insideModule(c.Name)
+	if !inModule {
+		files["go.mod"] = moduleFile(name)
+	}
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		if err := write(filepath.Join(c.Name, path), files[path]); err != nil {
+			return badInput(fmt.Errorf("make project: %w", err))
+		}
+	}
+	build := &buildCmd{Dir: filepath.Join(c.Name, "kern"), Go: filepath.Join(c.Name, "zkern.go"), GoPackage: "main"}
+	if err := build.Run(e); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "made %s: kern/ is the kernel half, main.go the loader; go generate compiles kern/ anew\n", c.Name)
+	if !inModule {
+		fmt.Fprintf(e.stdout, "next: cd %s && go mod tidy\n", c.Name)
+	}
+	return nil
+}
+
+func write(path string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, data, 0o644)
+}
+
+// insideModule tells whether a directory, existing or not, lies in a Go module.
+func insideModule(dir string) bool {
+	abs, err := filepath.Abs(dir)
+	for ; err == nil; abs = filepath.Dir(abs) {
+		if _, err := os.Stat(filepath.Join(abs, "go.mod")); err == nil {
+			return true
+		}
+		if abs == filepath.Dir(abs) {
+			break
+		}
+	}
+	return false
+}
+
+const modulePath = "github.com/waggle-bpf/waggle"
+
+// moduleFile is the go.mod of a project; it asks for the version of waggle that
+// wrote it, if that is one that can be had.
+func moduleFile(name string) []byte {
+	text := "module " + name + "\n\ngo 1.26\n"
+	info, ok := debug.ReadBuildInfo()
+	if ok && info.Main.Path == modulePath && strings.HasPrefix(info.Main.Version, "v") && !strings.Contains(info.Main.Version, "+") {
+		text += "\nrequire " + modulePath + " " + info.Main.Version + "\n"
+	}
+	return []byte(text)
+}
