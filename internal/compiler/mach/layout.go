@@ -87,6 +87,8 @@ func (l *layout) place(b, next *Block) {
 		case i.IsCondJump():
 			l.emitBranch(i, b, next)
 			return
+		case i.Op == EXIT && next != nil && len(next.Insns) > 0 && next.Insns[0].Op == EXIT:
+			return // the next block's will do
 		default:
 			l.emit(i)
 		}
