@@ -26,6 +26,7 @@ type grammar struct {
 	Verify verifyCmd `cmd:"" help:"Load on this kernel and tell what the verifier says."`
 	Load   loadCmd   `cmd:"" help:"Load an object, attach its programs and print their events."`
 	Exec   execCmd   `cmd:"" help:"Run one function once in the kernel and print its results."`
+	Trace  traceCmd  `cmd:"" help:"Watch traffic."`
 	Doctor doctorCmd `cmd:"" help:"Tell what this kernel and this user can do."`
 }
 

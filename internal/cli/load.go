@@ -155,8 +155,16 @@ func (c *loadCmd) serve(e *env, h *load.Handle) (err error) {
 // countedFaults returns the faults of attached programs as an error.
 func countedFaults(h *load.Handle) error {
 	list, err := h.Faults()
-	if err != nil || len(list) == 0 {
+	if err != nil {
 		return err
+	}
+	return faultsOf(list)
+}
+
+// faultsOf makes an error of faults and their counts; nil if there are none.
+func faultsOf(list []load.Fault) error {
+	if len(list) == 0 {
+		return nil
 	}
 	e := new(faultError)
 	for _, f := range list {

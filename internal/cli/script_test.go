@@ -5,7 +5,9 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/waggle-bpf/waggle/internal/testkit"
@@ -38,19 +42,28 @@ func TestScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	cache := goEnv(t)
+	server4, server6 := serve(t, "127.0.0.1:0"), serve(t, "[::1]:0")
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: testkit.Updating(),
 		Setup: func(e *testscript.Env) error {
-			e.Vars = append(e.Vars, "ROOT="+root)
+			e.Vars = append(e.Vars, "ROOT="+root, "SERVER4="+server4, "SERVER6="+server6)
 			e.Vars = append(e.Vars, cache...)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": status, "waitxdp": waitXDP, "udp": sendUDP,
+			"status": status, "waitxdp": waitXDP, "waittcx": waitTCX,
+			"udp": sendUDP, "get": get,
 		},
 		Condition: func(cond string) (bool, error) {
-			return cond == "root" && os.Geteuid() == 0, nil
+			switch cond {
+			case "root":
+				return os.Geteuid() == 0, nil
+			case "tcx":
+				_, err := link.QueryPrograms(link.QueryOptions{Target: 1, Attach: ebpf.AttachTCXIngress})
+				return err == nil, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 	})
 }
@@ -78,19 +91,63 @@ func waitXDP(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: waitxdp device")
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	waitFor(ts, "an XDP program on "+args[0], func() bool {
 		var links []rtnl.Link
 		ts.Check(rtnl.Do(func(c *rtnl.Conn) (err error) {
 			links, err = c.Links()
 			return err
 		}))
-		if slices.ContainsFunc(links, func(l rtnl.Link) bool { return l.Name == args[0] && l.XDP }) {
-			return
-		}
+		return slices.ContainsFunc(links, func(l rtnl.Link) bool { return l.Name == args[0] && l.XDP })
+	})
+}
+
+// waitTCX DEVICE waits until programs are attached to it in both directions.
+func waitTCX(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waittcx device")
+	}
+	device, err := net.InterfaceByName(args[0])
+	ts.Check(err)
+	for _, attach := range []ebpf.AttachType{ebpf.AttachTCXIngress, ebpf.AttachTCXEgress} {
+		waitFor(ts, fmt.Sprint(attach, " on ", args[0]), func() bool {
+			res, err := link.QueryPrograms(link.QueryOptions{Target: device.Index, Attach: attach})
+			ts.Check(err)
+			return len(res.Programs) > 0
+		})
+	}
+}
+
+func waitFor(ts *testscript.TestScript, what string, there func() bool) {
+	for deadline := time.Now().Add(10 * time.Second); !there(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			ts.Fatalf("no XDP program on %s", args[0])
+			ts.Fatalf("waited in vain for %s", what)
 		}
 	}
+}
+
+// serve runs a web server until the test ends and returns its address.
+func serve(t *testing.T, addr string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "hello") })}
+	go s.Serve(l)
+	t.Cleanup(func() { s.Close() })
+	return l.Addr().String()
+}
+
+// get URL fetches a page on a connection of its own.
+func get(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: get url")
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	res, err := client.Get(args[0])
+	ts.Check(err)
+	_, err = io.Copy(io.Discard, res.Body)
+	ts.Check(errors.Join(err, res.Body.Close()))
 }
 
 // sendUDP ADDRESS TEXT sends a datagram.

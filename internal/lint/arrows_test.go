@@ -33,7 +33,7 @@ var arrows = []arrow{
 	{"internal/compiler/mach", []string{"internal/compiler/ir"}},
 	{"internal/compiler/source", []string{"internal/compiler/diag", "internal/abi", "."}},
 	{"internal/compiler/subset", []string{"internal/compiler/source", "internal/compiler/diag", "internal/abi"}},
-	{"internal/compiler/lower", []string{"internal/compiler/source", "internal/compiler/ir", "internal/compiler/diag", "internal/abi"}},
+	{"internal/compiler/lower", []string{"internal/compiler/source", "internal/compiler/subset", "internal/compiler/ir", "internal/compiler/diag", "internal/abi"}},
 	{"internal/compiler/pass", []string{"internal/compiler/ir", "internal/compiler/diag", "internal/abi"}},
 	{"internal/compiler/isel", []string{"internal/compiler/ir", "internal/compiler/mach", "internal/abi", "internal/compiler/diag"}},
 	{"internal/compiler/regalloc", []string{"internal/compiler/mach"}},
