@@ -135,9 +135,12 @@ func TestLayout(t *testing.T) {
 			"0: r0 = 5\n1: exit"},
 		{"equal exits", "b0:\nr0 = 1\nif r1 == 0 goto b1\ngoto b2\nb1:\nr0 = 2\nexit\nb2:\nr2 = *(u8 *)(r1 +0)\n" +
 			"if r2 == 0 goto b3\ngoto b4\nb3:\nr0 = 2\nexit\nb4:\nexit",
-			"0: r0 = 1\n1: if r1 == 0 goto 5\n2: r2 = *(u8 *)(r1 +0)\n3: if r2 == 0 goto 5\n4: exit\n5: r0 = 2\n6: exit"},
+			"0: r0 = 1\n1: if r1 == 0 goto 4\n2: r2 = *(u8 *)(r1 +0)\n3: if r2 != 0 goto 5\n4: r0 = 2\n5: exit"},
 		{"common ends", "b0:\nif r1 == 0 goto b2\nb1:\nr1 = 1\nr2 = 3\ncall #5 (2)\nexit\nb2:\nr1 = 2\nr2 = 3\ncall #5 (2)\nexit",
 			"0: if r1 == 0 goto 5\n1: r1 = 1\n2: r2 = 3\n3: call #5 (2)\n4: exit\n5: r1 = 2\n6: goto 2"},
+		{"common ends behind constants", "b0:\nif r1 == 0 goto b2\nb1:\nr2 = 1\nr3 = map a ll\nlock *(u64 *)(r3 +0) += r2\nr0 = 0\nexit\n" +
+			"b2:\nr2 = 1\nr3 = map b ll\nlock *(u64 *)(r3 +0) += r2\nr0 = 0\nexit",
+			"0: if r1 == 0 goto 7\n1: r3 = map a ll\n3: r2 = 1\n4: lock *(u64 *)(r3 +0) += r2\n5: r0 = 0\n6: exit\n7: r3 = map b ll\n9: goto 3"},
 		{"exit instead of a jump to it", "b0:\nr0 = 1\nif r1 == 0 goto b3\nb1:\nif r1 == 1 goto b2\ngoto b3\nb2:\nr0 = 2\nb3:\nexit",
 			"0: r0 = 1\n1: if r1 == 0 goto 4\n2: if r1 != 1 goto 4\n3: r0 = 2\n4: exit"},
 		{"loop is tested at the bottom", "b0:\nr0 = 0\nb1: depth 1\nif r1 == 0 goto b3\nb2: depth 1\nr0 += 1\nr1 -= 1\ngoto b1\nb3:\nexit",
@@ -156,6 +159,34 @@ func TestLayout(t *testing.T) {
 				t.Fatal(err)
 			}
 			if d := cmp.Diff(tt.want, lines(c.String())); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestHoistConstants(t *testing.T) {
+	tests := []struct{ name, in, want string }{
+		{"diamond", "v32 = r1\nif v32 == 0 goto b2\nb1:\nv33 = 1\ngoto b3\nb2:\nv33 = 2\nb3:\nr0 = v33\nexit",
+			"v32 = r1\nv33 = 2\nif v32 == 0 goto b3\nb1:\nv33 = 1\nb3:\nr0 = v33\nexit"},
+		{"needed on the other way", "v32 = r1\nv33 = 1\nif v32 == 0 goto b2\ngoto b3\nb2:\nv33 = 2\nb3:\nr0 = v33\nexit", ""},
+		{"compared", "v32 = r1\nif v32 == 0 goto b2\nb1:\nv32 = 1\ngoto b3\nb2:\nv32 = 2\nb3:\nr0 = v32\nexit", ""},
+		{"not constant", "v32 = r1\nif v32 == 0 goto b2\nb1:\nv33 = v32\ngoto b3\nb2:\nv33 = r1\nb3:\nr0 = v33\nexit", ""},
+		{"cold", "v32 = r1\nif v32 == 0 goto b2\nb1:\nv33 = v32\ngoto b3\nb2: cold\nv33 = 2\nb3:\nr0 = v33\nexit", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := machtest.MustParse(tt.in)
+			want := f.String()
+			if tt.want != "" {
+				want = machtest.MustParse(tt.want).String()
+			}
+			f.HoistConstants()
+			f.Simplify()
+			if err := f.Check(); err != nil {
+				t.Error(err)
+			}
+			if d := cmp.Diff(lines(want), lines(f.String())); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
 			}
 		})

@@ -3,27 +3,57 @@ package mach
 import "slices"
 
 // This file merges equal code at the ends of blocks (cross jumping; Muchnick,
-// Advanced Compiler Design and Implementation, 18.8). It is for physical
-// registers: there equal instructions do equal things.
+// Advanced Compiler Design and Implementation, 18.8).
 
 // gain returns how many instructions it saves that another block shares the last
-// n of b. The jump to the common end takes the place of an exit or of the jump to
-// the common successor, but comes on top of a conditional jump.
+// n of b. The jump to the common end takes the place of the jump to the common
+// successor or the common exit, but comes on top of a conditional jump.
 func (b *Block) gain(n int) int {
-	if n > 0 && len(b.Succs) != 1 {
+	if len(b.Succs) == 2 {
 		n--
 	}
 	return n
 }
 
 // MergeTails merges blocks whose instructions and successors are equal, then
-// the ends of blocks where that saves instructions. Where a
-// merged instruction came from several source positions it keeps the first.
+// the ends of blocks where that saves instructions. Where a merged instruction
+// came from several source positions it keeps the first.
 func (f *Func) MergeTails() {
+	for _, b := range f.Blocks {
+		b.sinkConstants()
+	}
+	f.shareExits()
 	for f.mergeEqual() {
 	}
 	f.mergeSuffixes()
 	f.Simplify()
+}
+
+// shareExits makes all blocks that end in an exit go to one that has nothing
+// else, if there is none yet. Layout puts the exit back where a jump to it would
+// be needed.
+func (f *Func) shareExits() {
+	var exit *Block
+	for _, b := range f.Blocks {
+		if len(b.Insns) == 1 && b.Insns[0].Op == EXIT && b != f.Blocks[0] {
+			exit = b
+			break
+		}
+	}
+	for _, b := range f.Blocks {
+		n := len(b.Insns)
+		if n == 0 || b.Insns[n-1].Op != EXIT || b == exit {
+			continue
+		}
+		if exit == nil {
+			exit = &Block{ID: f.nextID(), Insns: []Insn{b.Insns[n-1]}, Cold: true}
+			f.Blocks = append(f.Blocks, exit)
+		}
+		b.Insns = b.Insns[:n-1]
+		b.Succs = []*Block{exit}
+		exit.Cold = exit.Cold && b.Cold
+	}
+	f.dropUnreachable()
 }
 
 // sameEffect reports whether a and b are the same instruction, wherever they

@@ -7,7 +7,11 @@ import "github.com/waggle-bpf/waggle/internal/compiler/mach"
 // prepare turns f into a form that needs fewer registers and moves.
 func prepare(f *mach.Func) {
 	f.FrameSize = (f.FrameSize + 7) &^ 7
+	f.Simplify()
+	f.MergeTails()
+	f.HoistConstants()
 	propagateConstants(f)
+	shareConstants(f)
 	commute(f)
 	f.RemoveDead()
 	renumber(f, nil)
@@ -36,32 +40,6 @@ func onlyDefs(f *mach.Func) []*mach.Insn {
 		}
 	}
 	return def
-}
-
-// isConstant reports whether i loads an immediate in one slot.
-func isConstant(i *mach.Insn) bool {
-	op := i.Op &^ 7
-	class := i.Op.Class()
-	return op == mach.Mov && (class == mach.ClassALU64 || class == mach.ClassALU) && i.Off == 0
-}
-
-// propagateConstants loads a constant directly instead of moving it from a
-// register that always holds it.
-func propagateConstants(f *mach.Func) {
-	def := onlyDefs(f)
-	for _, b := range f.Blocks {
-		for n := range b.Insns {
-			i := &b.Insns[n]
-			if !i.IsMove() {
-				continue
-			}
-			if d := def[i.Src]; d != nil && isConstant(d) {
-				dst, pos := i.Dst, i.Pos
-				*i = *d
-				i.Dst, i.Pos = dst, pos
-			}
-		}
-	}
 }
 
 // commute turns `d = a; d op= b` into `d = b; d op= a` where a lives on and b

@@ -44,10 +44,6 @@ func (a *allocator) findRemats() {
 	}
 }
 
-func canRemat(i *mach.Insn) bool {
-	return i.Op == mach.LDIMM64 || i.Op == mach.LEA || isConstant(i) || i.IsMove() && i.Src == mach.R10
-}
-
 // costs estimates what spilling each register would cost.
 func (a *allocator) costs(live *mach.Liveness) []float64 {
 	cost := a.plainCosts()

@@ -226,11 +226,12 @@ var tests = []struct{ name, in, want string }{
 			r6 += r8
 			r6 += r9
 			r0 = r6
-			exit
+			goto b3
 		b2: cold
 			r1 = *(u64 *)(r10 -8)
 			call #2 (1)
 			r0 = 0
+		b3:
 			exit`},
 	{"reloads leave loops", `
 			v38 = r1
