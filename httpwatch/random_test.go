@@ -17,9 +17,9 @@ import (
 // reorders, merges and splits packets and shows them on several interfaces, and wants
 // every request exactly once and in order.
 func TestRandomTraffic(t *testing.T) {
-	seeds := uint64(30)
+	seeds := uint64(20)
 	if testing.Short() {
-		seeds = 10
+		seeds = 4
 	}
 	r := newRig(t)
 	for seed := range seeds {

@@ -16,25 +16,32 @@ func (s *segment) send(ctx *tc.Context, f *State) {
 	if r == nil {
 		return
 	}
+	if f.FromStart && f.Next == f.Born {
+		s.flags |= FromStart
+	}
+	if f.Left {
+		s.flags |= Gap
+		f.Next = s.seq
+	}
 	r.Time = bpf.KtimeGetNS()
 	r.Flow = s.flow
 	r.Born = f.Born
 	r.IfIndex = ctx.IfIndex
-	if f.Left {
-		s.flags |= Gap
+
+	whole := s.len
+	sent := s.sendPiece(ctx, f, r)
+	if sent && isConnect(r) {
+		expectTunnel(s.flow.Reverse())
 	}
-	if f.FromStart && f.Next == f.Born {
-		s.flags |= FromStart
-	}
-	for range maxRecords {
-		if s.len == 0 {
+	for range maxRecords - 1 {
+		if !sent || s.len == 0 {
 			break
 		}
-		if !s.sendPiece(ctx, f, r) {
-			f.Left = true
-			return
-		}
-		f.Left = false
+		sent = s.sendPiece(ctx, f, r)
+	}
+	f.Left = !sent
+	if c := Traffic.Lookup(0); c != nil {
+		c.Sent += uint64(whole - s.len)
 	}
 }
 
@@ -47,15 +54,6 @@ func (s *segment) sendPiece(ctx *tc.Context, f *State, r *Record) bool {
 	r.Seq, r.Len, r.Flags = s.seq, n, s.flags
 	if !Events.OutputN(r, HeaderLen+n, Events.Wakeup()).Ok() {
 		return false
-	}
-	if c := Traffic.Lookup(0); c != nil {
-		c.Sent += uint64(n)
-	}
-	if s.flags&SegmentStart != 0 && isConnect(r) {
-		expectTunnel(s.flow.Reverse())
-	}
-	if s.flags&Gap != 0 {
-		f.Next = s.seq
 	}
 	f.pass(s.seq, n)
 	s.cut(n)
@@ -73,7 +71,7 @@ func (s *segment) switched() {
 	Events.OutputN(r, HeaderLen, Events.Wakeup())
 }
 
-func isConnect(r *Record) bool { return r.Len > 8 && begins(r.Data[:], "CONNECT ") }
+func isConnect(r *Record) bool { return r.Len > 8 && string(r.Data[:8]) == "CONNECT " }
 
 // expectTunnel makes the programs look at the reply to a CONNECT.
 func expectTunnel(reply Flow) {

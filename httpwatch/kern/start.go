@@ -60,23 +60,13 @@ func (t *start) target(i uint32) answer {
 }
 
 // isReply reports whether an HTTP/1 status line begins here.
-func (t *start) isReply() bool { return t.len >= 12 && begins(t.text[:], "HTTP/1.") }
+func (t *start) isReply() bool { return t.len >= 12 && string(t.text[:7]) == "HTTP/1." }
 
-// isStatus reports whether the status code of a reply begins with the digits.
-func (t *start) isStatus(code string) bool { return begins(t.text[9:], code) }
+// class returns the first digit of a reply's status code.
+func (t *start) class() uint8 { return t.text[9] }
 
-// begins reports whether b begins with s.
-func begins(b []byte, s string) bool {
-	if len(b) < len(s) {
-		return false
-	}
-	for i := range len(s) {
-		if b[i] != s[i] {
-			return false
-		}
-	}
-	return true
-}
+// switches reports whether a reply's status code is 101, Switching Protocols.
+func (t *start) switches() bool { return string(t.text[9:12]) == "101" }
 
 // isToken reports whether c may be part of a token (RFC 9110 5.6.2).
 func isToken(c uint8) bool {

@@ -121,10 +121,10 @@ func (f *State) watchReplies(s *segment, start start) {
 	if !start.isReply() {
 		return
 	}
-	if start.isStatus("101") || f.Tunnel && start.isStatus("2") {
+	if start.switches() || f.Tunnel && start.class() == '2' {
 		s.switched()
 	}
-	if !start.isStatus("1") { // it was the final reply
+	if start.class() != '1' { // it was the final reply
 		f.Tunnel = false
 	}
 }

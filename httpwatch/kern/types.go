@@ -16,7 +16,7 @@ func (f *Flow) Reverse() Flow {
 
 // MaxData is how many bytes of payload a record holds at most. Super-packets take
 // several records.
-const MaxData = 16<<10 - 64
+const MaxData = 32<<10 - HeaderLen
 
 // Record is what the programs send: a piece of a flow's payload. Only Len bytes of
 // Data are sent.

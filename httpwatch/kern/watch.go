@@ -123,10 +123,9 @@ func open(f *Flow, seq uint32) {
 func (s *segment) follow(ctx *tc.Context) {
 	f := Flows.Lookup(s.flow)
 	if f == nil {
-		s.stray(ctx)
-		return
+		f = s.adopt(ctx)
 	}
-	if f.Mode == ignored {
+	if f == nil || f.Mode == ignored {
 		return
 	}
 	if f.has(s) {
@@ -141,21 +140,16 @@ func (s *segment) follow(ctx *tc.Context) {
 	}
 }
 
-// stray looks whether a segment of a flow that nobody knows is worth following.
-func (s *segment) stray(ctx *tc.Context) {
+// adopt looks whether a flow that nobody knows is worth following, and from here on
+// does so.
+func (s *segment) adopt(ctx *tc.Context) *State {
 	start := s.start(ctx)
-	if start.isReply() {
-		if start.isStatus("101") {
-			s.switched()
-		}
-		return
+	if start.isReply() && start.switches() {
+		s.switched()
 	}
 	if start.request() != yes {
-		return
+		return nil
 	}
-	Flows.Update(s.flow, State{Mode: forwarding, Born: s.seq, Next: s.seq}, bpf.Any)
-	if f := Flows.Lookup(s.flow); f != nil {
-		s.flags |= Gap
-		s.send(ctx, f)
-	}
+	Flows.Update(s.flow, State{Mode: forwarding, Born: s.seq, Next: s.seq, Left: true}, bpf.Any)
+	return Flows.Lookup(s.flow)
 }

@@ -21,7 +21,7 @@ type held struct {
 
 // bufferSizes are the classes of buffers: single small writes, a packet, a piece
 // of a super-packet.
-var bufferSizes = [...]int{256, 2048, 16384}
+var bufferSizes = [...]int{256, 2048, 32768}
 
 // Used returns the memory in use by held segments in bytes.
 func (p *Pool) Used() int { return p.used }

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// addresses of the server, in both families.
+var addresses = []string{"127.0.0.1:8080", "[::1]:8080"}
+
+const nginxConf = `
+worker_processes 1;
+pid nginx.pid;
+error_log stderr warn;
+events { worker_connections 4096; }
+http {
+	access_log off;
+	keepalive_requests 1000000000;
+	client_body_temp_path body;
+	proxy_temp_path proxy;
+	fastcgi_temp_path fastcgi;
+	uwsgi_temp_path uwsgi;
+	scgi_temp_path scgi;
+	server {
+		listen 127.0.0.1:8080;
+		listen [::1]:8080;
+		location / { return 200 "hello\n"; }
+	}
+}
+`
+
+// process is a child that is told to end by SIGINT.
+type process struct {
+	cmd *exec.Cmd
+	dir string
+}
+
+func startServer() (*process, error) {
+	dir, err := os.MkdirTemp("", "httptrace")
+	if err != nil {
+		return nil, err
+	}
+	conf := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(conf, []byte(nginxConf), 0o644); err != nil {
+		return nil, err
+	}
+	p := &process{cmd: exec.Command("nginx", "-p", dir, "-c", conf, "-e", "stderr", "-g", "daemon off;"), dir: dir}
+	p.cmd.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
+	if p.cmd.Err != nil {
+		p.cmd = exec.Command("/usr/sbin/nginx", p.cmd.Args[1:]...)
+	}
+	p.cmd.Stderr = os.Stderr
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start nginx: %w", err)
+	}
+	for range 200 {
+		if c, err := net.Dial("tcp", addresses[0]); err == nil {
+			return p, c.Close()
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	p.stop()
+	return nil, fmt.Errorf("start nginx: it does not listen")
+}
+
+func (p *process) stop() {
+	_ = p.cmd.Process.Signal(syscall.SIGINT)
+	_ = p.cmd.Wait()
+	_ = os.RemoveAll(p.dir)
+}
+
+// tracer is a running tracer, whose lines are counted.
+type tracer struct {
+	process
+	counted chan uint64
+	summary chan string
+}
+
+// startTracer returns when the tracer watches.
+func startTracer() (*tracer, error) {
+	t := &tracer{counted: make(chan uint64, 1), summary: make(chan string, 1)}
+	t.cmd = exec.Command("/proc/self/exe", "-role=watch")
+	t.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := t.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	news, err := t.cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := t.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start tracer: %w", err)
+	}
+	lines := bufio.NewScanner(news)
+	if !lines.Scan() || lines.Text() != watching {
+		return nil, fmt.Errorf("start tracer: %s", lines.Text())
+	}
+	go func() { t.counted <- countLines(out) }()
+	go func() {
+		last := ""
+		for lines.Scan() {
+			last = lines.Text()
+		}
+		t.summary <- last
+	}()
+	return t, nil
+}
+
+// result is what a tracer has seen.
+type result struct {
+	lines   uint64
+	summary string
+	cpu     time.Duration
+}
+
+// end stops the tracer.
+func (t *tracer) end() (result, error) {
+	if err := t.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		return result{}, err
+	}
+	r := result{lines: <-t.counted, summary: <-t.summary}
+	if err := t.cmd.Wait(); err != nil {
+		return r, fmt.Errorf("tracer: %w: %s", err, r.summary)
+	}
+	r.cpu = t.cmd.ProcessState.UserTime() + t.cmd.ProcessState.SystemTime()
+	return r, nil
+}
