@@ -9,7 +9,8 @@ import (
 // legalize rewrites what BPF can't do: arithmetic on 8 and 16 bits, and signed
 // division. Narrow values become I32 whose upper bits are unspecified; where an
 // operation looks at them, they are extended first. Narrow loads and stores
-// keep their width in Aux.
+// keep their width in Aux. A value keeps its narrow type until all of them are
+// through, because its uses go by that.
 func legalize(f *ir.Func) {
 	forgetBounds(f)
 	for _, b := range f.Blocks {
@@ -127,8 +128,6 @@ func (l *legalizer) value(v *ir.Value) {
 	case ir.OpTrunc:
 		if narrow(v.Args[0].Type) || v.Args[0].Type == ir.I32 {
 			v.Op = ir.OpCopy // only the promise changes
-		} else {
-			v.Type = ir.I32
 		}
 	case ir.OpSDiv, ir.OpSMod:
 		l.extend(v, l.signed)
@@ -193,7 +192,6 @@ func (l *legalizer) signedDivide(v *ir.Value) {
 		}
 		rewrite(v, ir.OpSub, l.emit(ir.OpXor, t, v, q, s), s)
 	}
-	v.Type = t
 	l.out = append(l.out, v)
 }
 
@@ -224,7 +222,6 @@ func (l *legalizer) divideByPower(v *ir.Value, t ir.Type, x *ir.Value, n int64) 
 		} else {
 			v.Reset(ir.OpConst)
 		}
-		v.Type = t
 		return true
 	}
 	sign := l.emit(ir.OpAShr, t, v, x, l.constant(t, t.Bits()-1, v))
@@ -236,6 +233,5 @@ func (l *legalizer) divideByPower(v *ir.Value, t ir.Type, x *ir.Value, n int64) 
 		low := l.emit(ir.OpAnd, t, v, sum, l.constant(t, n-1, v))
 		rewrite(v, ir.OpSub, low, bias)
 	}
-	v.Type = t
 	return true
 }

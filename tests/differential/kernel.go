@@ -1,0 +1,141 @@
+package differential
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"go/types"
+	"maps"
+	"path/filepath"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/waggle-bpf/waggle/compile"
+	"github.com/waggle-bpf/waggle/internal/faultinfo"
+)
+
+// kernelFunc is a function loaded into the kernel.
+type kernelFunc struct {
+	in, out layout
+	coll    *ebpf.Collection
+	inMem   *ebpf.Variable
+	outMem  *ebpf.Variable
+	sites   []faultinfo.Site
+	faults  *ebpf.Map // nil if f can't fault
+	packet  []byte
+}
+
+// outcome is what came of one call.
+type outcome struct {
+	fault string // "file.go:12: kind"; empty if the function returned
+	in    []byte // the arguments' memory afterwards
+	out   []byte
+}
+
+// compileFunc compiles f and its wrapper.
+func compileFunc(files map[string][]byte, pkg string, f *function) (*compile.Object, error) {
+	all := maps.Clone(files)
+	all[wrapperFile] = f.wrapper(pkg)
+	return compile.Compile(context.Background(), compile.Config{Files: all, Check: true})
+}
+
+// loadFunc loads what compileFunc made.
+func loadFunc(obj *compile.Object) (_ *kernelFunc, err error) {
+	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(obj.ELF))
+	if err != nil {
+		return nil, err
+	}
+	k := &kernelFunc{packet: make([]byte, 64)}
+	if k.sites, err = faultinfo.ReadELF(bytes.NewReader(obj.ELF)); err != nil {
+		return nil, err
+	}
+	if k.coll, err = ebpf.NewCollection(spec); err != nil {
+		return nil, err
+	}
+	k.inMem, k.outMem = k.coll.Variables[inputVar], k.coll.Variables[outputVar]
+	k.faults = k.coll.Maps[faultinfo.Map]
+	k.in = layoutOf(variable(obj.Package, inputVar))
+	k.out = layoutOf(variable(obj.Package, outputVar))
+	return k, nil
+}
+
+func variable(pkg *types.Package, name string) types.Type { return pkg.Scope().Lookup(name).Type() }
+
+func (k *kernelFunc) close() { k.coll.Close() }
+
+// modes lists the programs that f has.
+func (k *kernelFunc) modes() []mode {
+	var ms []mode
+	for m := range numModes {
+		if k.coll.Programs[programs[m]] != nil {
+			ms = append(ms, m)
+		}
+	}
+	return ms
+}
+
+// run calls the function once.
+func (k *kernelFunc) run(m mode, input []byte) (*outcome, error) {
+	o := &outcome{in: make([]byte, k.in.size), out: make([]byte, k.out.size)}
+	if k.inMem != nil {
+		if err := k.inMem.Set(input); err != nil {
+			return nil, err
+		}
+	}
+	if err := k.outMem.Set(o.out); err != nil {
+		return nil, err
+	}
+	if _, err := k.coll.Programs[programs[m]].Run(&ebpf.RunOptions{Data: k.packet}); err != nil {
+		return nil, fmt.Errorf("run %s: %w", programs[m], err)
+	}
+	if err := k.outMem.Get(o.out); err != nil {
+		return nil, err
+	}
+	copy(o.in, input)
+	if k.inMem != nil {
+		if err := k.inMem.Get(o.in); err != nil {
+			return nil, err
+		}
+	}
+	if o.out[k.doneOffset()] == 0 {
+		var err error
+		if o.fault, err = k.takeFault(); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+// doneOffset is where the flag is that says that the function returned: last.
+func (k *kernelFunc) doneOffset() int64 { return k.out.places[len(k.out.places)-1].off }
+
+// takeFault finds the one counter that is not zero and clears it.
+func (k *kernelFunc) takeFault() (string, error) {
+	if k.faults == nil {
+		return "", fmt.Errorf("the program neither returned nor has a place to fault")
+	}
+	fault := ""
+	for i, s := range k.sites {
+		var counts []uint64
+		if err := k.faults.Lookup(uint32(i), &counts); err != nil {
+			return "", fmt.Errorf("read fault counter: %w", err)
+		}
+		for _, n := range counts {
+			if n == 0 {
+				continue
+			}
+			if fault != "" || n != 1 {
+				return "", fmt.Errorf("one run counted several faults: %s and %s (%d)", fault, s, n)
+			}
+			fault = fmt.Sprintf("%s:%d: %s", filepath.Base(s.File), s.Line, s.Kind)
+			clear(counts)
+			if err := k.faults.Put(uint32(i), counts); err != nil {
+				return "", fmt.Errorf("clear fault counter: %w", err)
+			}
+		}
+	}
+	if fault == "" {
+		return "", fmt.Errorf("the program left early without counting a fault")
+	}
+	return fault, nil
+}
