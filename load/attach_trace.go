@@ -83,7 +83,16 @@ func attachKprobe(s *site) ([]*Link, error) {
 		symbol = "sys_" + symbol // cilium/ebpf adds the architecture's prefix
 	}
 	l, err := attach(symbol, s.prog, opts)
+	if err != nil && !hasKprobes() {
+		return nil, &UnsupportedError{Feature: "kprobes (it is built without CONFIG_KPROBE_EVENTS)", Err: err}
+	}
 	return s.single(s.word()+" "+symbol, l, err)
+}
+
+// hasKprobes looks for the event source that all kprobes of package link need.
+func hasKprobes() bool {
+	_, err := os.Stat("/sys/bus/event_source/devices/kprobe")
+	return !errors.Is(err, os.ErrNotExist)
 }
 
 func (s *site) kernelSymbol() (symbol string, offset uint64, err error) {

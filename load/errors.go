@@ -81,6 +81,10 @@ func plainErrno(err error) error {
 // refused turns an EPERM into a PrivilegeError that names the first of the
 // needed capabilities the process lacks. Other errors get op in front.
 func refused(op string, err error, needs ...capability) error {
+	if u, ok := err.(*UnsupportedError); ok && u.Op == "" {
+		u.Op = op
+		return u
+	}
 	if errors.Is(err, ErrNotSupported) || !errors.Is(err, syscall.EPERM) {
 		return fmt.Errorf("%s: %w", op, err)
 	}

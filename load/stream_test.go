@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -96,11 +97,13 @@ func TestStreamFlush(t *testing.T) {
 			h := loadEvents(t, map[string]any{"batch": 3, "flags": noWakeup})
 			s := openEvents(t, h, tt.buffer, StreamOptions{FlushInterval: 20 * time.Millisecond})
 			for range 3 {
-				go func() {
+				var sender sync.WaitGroup
+				sender.Go(func() {
 					time.Sleep(5 * time.Millisecond) // the reader waits by then
 					run(t, h, tt.program, 1)
-				}()
+				})
 				collect(t, s, 3)
+				sender.Wait()
 			}
 		})
 	}
