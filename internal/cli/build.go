@@ -122,9 +122,8 @@ func (c *buildCmd) bindings(obj *compile.Object) error {
 // packageBeside is the package of the Go files in dir, of which one may be about
 // to be written anew; without any, it is named after the directory.
 func packageBeside(dir, except string) string {
-	files, _ := filepath.Glob(filepath.Join(dir, "*.go"))
-	for _, name := range files {
-		if filepath.Base(name) == except || strings.HasSuffix(name, "_test.go") {
+	for _, name := range sourceFiles(dir) {
+		if filepath.Base(name) == except {
 			continue
 		}
 		if f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.PackageClauseOnly); err == nil {

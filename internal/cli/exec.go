@@ -27,7 +27,7 @@ type execCmd struct {
 // Help is the command's manual.
 func (*execCmd) Help() string {
 	return `The function is compiled, loaded and called once, in the kernel, and its results are printed one a line, as fmt's %v
-would. Whatever follows the function's name is an argument, even if it begins with a minus. Where Go would panic, the
+would (but without calling String methods). Whatever follows the function's name is an argument, even if it begins with a minus. Where Go would panic, the
 message is "fault: FILE:LINE: WHAT" and the exit code 3. Needs root.
 
   waggle exec ./calc Div -7 3
@@ -72,7 +72,7 @@ func (c *execCmd) harness() (*harness.Harness, error) {
 	}
 	sig, err := compile.Signature(c.Dir, c.Func)
 	if err != nil {
-		return nil, err
+		return nil, suggest(err, c.Dir, c.Func)
 	}
 	h, err := harness.New(name, c.Func, sig, c.Args)
 	return h, badInput(err)
@@ -176,22 +176,23 @@ func (c *execCmd) sourceFile(name string) string {
 
 // packageName reads the name of the package in a directory, or of a Go file.
 func packageName(path string) (string, error) {
-	st, err := os.Stat(path)
-	if err != nil {
+	if _, err := os.Stat(path); err != nil {
 		return "", fmt.Errorf("open package: %w", err)
 	}
-	files := []string{path}
-	if st.IsDir() {
-		if files, err = filepath.Glob(filepath.Join(path, "*.go")); err != nil {
-			return "", err
-		}
-	}
-	files = slices.DeleteFunc(files, func(f string) bool { return strings.HasSuffix(f, "_test.go") })
-	for _, name := range files {
-		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.PackageClauseOnly)
-		if err == nil && f.Name.Name != "main" || err == nil && len(files) == 1 {
+	for _, name := range sourceFiles(path) {
+		if f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.PackageClauseOnly); err == nil {
 			return f.Name.Name, nil
 		}
 	}
 	return "", fmt.Errorf("open package %s: no Go files", path)
+}
+
+// sourceFiles are the Go files of a directory but its tests, or the file itself.
+func sourceFiles(path string) []string {
+	if filepath.Ext(path) == ".go" {
+		return []string{path}
+	}
+	// The pattern is good, so there is no error.
+	files, _ := filepath.Glob(filepath.Join(path, "*.go"))
+	return slices.DeleteFunc(files, func(f string) bool { return strings.HasSuffix(f, "_test.go") })
 }
