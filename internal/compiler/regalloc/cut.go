@@ -38,6 +38,9 @@ func (a *allocator) cut(regs []mach.Reg) {
 	c := &cutter{a: a, want: mach.NewRegSet(a.f.Limit())}
 	for _, r := range regs {
 		c.want.Add(r)
+		if a.info[r].remat == nil {
+			a.homeOf(r) // before pieces of r copy it
+		}
 	}
 	live := a.f.Liveness()
 	for _, b := range a.f.Blocks {

@@ -13,6 +13,8 @@
 // A live range that gets no register is cut in steps, the graph being coloured
 // anew after each:
 //
+//   - at calls: it moves to another register before the first call that it lives
+//     across, if one strategy or other wants it so;
 //   - between calls: it keeps its register from one call to the next, is stored
 //     behind its definitions or before the calls, whatever costs less, and comes
 //     back before the first use behind a call, outside of loops where possible
@@ -20,7 +22,7 @@
 //     calls is Callahan and Koblenz, Register Allocation via Hierarchical Graph
 //     Coloring, PLDI 1991);
 //   - within blocks: it is reloaded once per block and kept as long as registers
-//     are free;
+//     are free, and stored only when it has to leave its register;
 //   - at each use.
 //
 // Constants and addresses are computed again instead of stored and reloaded

@@ -1,8 +1,12 @@
 package regalloc
 
-import "github.com/waggle-bpf/waggle/internal/compiler/mach"
+import (
+	"math"
 
-// This file builds the interference graph.
+	"github.com/waggle-bpf/waggle/internal/compiler/mach"
+)
+
+// This file holds the interference graph and builds it.
 
 // numColours is how many registers there are to give: R0 to R9.
 const numColours = 10
@@ -10,66 +14,101 @@ const numColours = 10
 // isPhysical reports whether r is a node with a fixed colour.
 func isPhysical(r mach.Reg) bool { return r < numColours }
 
-// edgeSet is a set of pairs of registers: open addressing, power of two.
-type edgeSet struct {
-	keys []uint64
-	used int
+// nodeState says which of the paper's disjoint sets a register is in.
+type nodeState uint8
+
+const (
+	absent nodeState = iota // not in the code
+	initial
+	toSimplify // few neighbours, not part of a move
+	toFreeze   // few neighbours, part of a move
+	toSpill    // many neighbours
+	stacked    // taken out of the graph
+	coalesced  // merged into alias
+	coloured   // physical ones from the start
+	spilled
+)
+
+type moveState uint8
+
+const (
+	ready moveState = iota // may be coalesced
+	waiting
+	done // coalesced, impossible or given up
+)
+
+type move struct {
+	dst, src mach.Reg
+	weight   float64
+	state    moveState
 }
 
-func newEdgeSet(capacity int) edgeSet {
-	n := 64
-	for n < 2*capacity {
-		n *= 2
-	}
-	return edgeSet{keys: make([]uint64, n)}
+type graph struct {
+	adj     edgeSet
+	nbrs    [][]mach.Reg // not kept for physical registers
+	degree  []int
+	state   []nodeState
+	alias   []mach.Reg
+	colour  []mach.Reg
+	twins   map[*mach.Insn][]mach.Reg
+	moves   []move
+	movesOf [][]int // by register, indices into moves
+
+	simplifyList, freezeList, spillList []mach.Reg // may hold registers that moved on
+	moveLists                           [4][]int   // ready moves by importance
+	stack                               []mach.Reg
+
+	costs   func() []float64 // computes cost when it is first needed
+	cost    []float64        // of spilling, by register; +Inf if impossible
+	metric  metric
+	spilled []mach.Reg // result: representatives that got no colour
 }
 
-// key is never zero: no register interferes with itself.
-func edgeKey(u, v mach.Reg) uint64 {
-	if u > v {
-		u, v = v, u
-	}
-	return uint64(u)<<32 | uint64(v)
-}
-
-// find returns where k is or would be.
-func (s *edgeSet) find(k uint64) int {
-	mask := uint64(len(s.keys) - 1)
-	h := (k ^ k>>29) * 0x9e3779b97f4a7c15
-	for n := h >> 20 & mask; ; n = (n + 1) & mask {
-		if s.keys[n] == k || s.keys[n] == 0 {
-			return int(n)
-		}
+func newGraph(n int) *graph {
+	return &graph{
+		adj:     newEdgeSet(8 * n),
+		nbrs:    make([][]mach.Reg, n),
+		degree:  make([]int, n),
+		state:   make([]nodeState, n),
+		alias:   make([]mach.Reg, n),
+		colour:  make([]mach.Reg, n),
+		movesOf: make([][]int, n),
 	}
 }
 
-func (s *edgeSet) has(u, v mach.Reg) bool {
-	k := edgeKey(u, v)
-	return s.keys[s.find(k)] == k
+// appear notes that r is in the code.
+func (g *graph) appear(r mach.Reg) {
+	if g.state[r] != absent {
+		return
+	}
+	g.state[r] = initial
+	if isPhysical(r) {
+		g.state[r], g.colour[r], g.degree[r] = coloured, r, math.MaxInt32
+	}
 }
 
-// add puts (u, v) into s and reports whether it is new.
-func (s *edgeSet) add(u, v mach.Reg) bool {
-	k := edgeKey(u, v)
-	n := s.find(k)
-	if s.keys[n] == k {
-		return false
+func (g *graph) addEdge(u, v mach.Reg) {
+	if u == v || !g.adj.add(u, v) {
+		return
 	}
-	s.keys[n] = k
-	if s.used++; 2*s.used > len(s.keys) {
-		s.grow()
+	if !isPhysical(u) {
+		g.nbrs[u] = append(g.nbrs[u], v)
+		g.degree[u]++
 	}
-	return true
+	if !isPhysical(v) {
+		g.nbrs[v] = append(g.nbrs[v], u)
+		g.degree[v]++
+	}
 }
 
-func (s *edgeSet) grow() {
-	old := s.keys
-	s.keys = make([]uint64, 2*len(old))
-	for _, k := range old {
-		if k != 0 {
-			s.keys[s.find(k)] = k
-		}
+func (g *graph) addMove(dst, src mach.Reg, w float64) {
+	if dst == src {
+		return
 	}
+	n := len(g.moves)
+	g.moves = append(g.moves, move{dst: dst, src: src, weight: w})
+	g.movesOf[dst] = append(g.movesOf[dst], n)
+	g.movesOf[src] = append(g.movesOf[src], n)
 }
 
 // build makes the graph of f: a register interferes with all that live where it

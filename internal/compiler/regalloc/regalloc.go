@@ -36,13 +36,13 @@ func (e *StackError) Error() string {
 // The result depends on nothing but f.
 func Allocate(f *mach.Func) (Stats, error) {
 	prepare(f)
-	best := newAllocator(clone(f), strategies[0])
-	best.run()
-	if best.spilled {
-		for _, s := range strategies[1:attempts(f)] {
-			if a := newAllocator(clone(f), s); a.run() && a.price() < best.price() {
-				best = a
-			}
+	best := attempt(f, strategies[0])
+	for _, s := range strategies[1:] {
+		if !best.worthAnother() {
+			break
+		}
+		if a := attempt(f, s); a.price() < best.price() {
+			best = a
 		}
 	}
 	f.Blocks, f.NextReg = best.f.Blocks, 0
@@ -54,20 +54,29 @@ func Allocate(f *mach.Func) (Stats, error) {
 	return best.stats, nil
 }
 
-// long is the number of instructions above which only one strategy is tried, to
-// save time: the others gain about half a percent.
+// attempt allocates a copy of f.
+func attempt(f *mach.Func, s strategy) *allocator {
+	a := newAllocator(clone(f), s)
+	a.run()
+	return a
+}
+
+// long is the number of instructions above which a result that fits the frame is
+// not tried to be improved, to save time: it gains about half a percent.
 const long = 1000
 
-// attempts returns how many strategies f is worth.
-func attempts(f *mach.Func) int {
+// worthAnother reports whether another strategy may do better than a.
+func (a *allocator) worthAnother() bool {
+	return a.spilled && (a.insns() <= long || a.f.FrameSize > mach.MaxFrame)
+}
+
+// insns counts instructions.
+func (a *allocator) insns() int {
 	n := 0
-	for _, b := range f.Blocks {
+	for _, b := range a.f.Blocks {
 		n += len(b.Insns)
 	}
-	if n > long {
-		return 1
-	}
-	return len(strategies)
+	return n
 }
 
 func name(f *mach.Func) string {
@@ -162,11 +171,11 @@ func (a *allocator) newHome() *home {
 }
 
 // maxRounds is far above what is ever needed: each round cuts live ranges to
-// smaller pieces, and there are only four sizes.
+// smaller pieces, and there are only five sizes.
 const maxRounds = 100
 
-// run allocates. It returns true so that it can stand in a condition.
-func (a *allocator) run() bool {
+// run allocates.
+func (a *allocator) run() {
 	for a.stats.Rounds < maxRounds {
 		a.stats.Rounds++
 		live := a.f.Liveness()
@@ -177,7 +186,7 @@ func (a *allocator) run() bool {
 			a.assign(g)
 			a.placeHomes()
 			a.count()
-			return true
+			return
 		}
 		a.spilled = true
 		a.spill(g)
@@ -208,9 +217,13 @@ func (a *allocator) assign(g *graph) {
 	a.f.NextReg = 0
 }
 
-// price is what the code costs, by which attempts are compared.
+// price is what the code costs, by which attempts are compared. One that doesn't
+// fit the frame is worse than any that does.
 func (a *allocator) price() float64 {
 	p := float64(a.f.FrameSize) / 1e6
+	if a.f.FrameSize > mach.MaxFrame {
+		p += 1e12
+	}
 	for _, b := range a.f.Blocks {
 		for n := range b.Insns {
 			p += weight(b) * size(&b.Insns[n])

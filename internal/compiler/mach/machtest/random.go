@@ -13,6 +13,10 @@ type Shape struct {
 	Stmts int // number of statements, nested ones included, roughly
 	Calls int // one of so many statements is a call; 0 for none
 	Depth int // how deep loops and branches nest
+	// Kernel makes functions that the kernel runs as syscall programs and that
+	// do the same each time: no maps, no atomics but on the stack, results of
+	// calls unused.
+	Kernel bool
 }
 
 // Ctx is the size of the memory that R1 of a random function points to.
@@ -171,10 +175,10 @@ func (g *generator) store() {
 
 func (g *generator) constant() {
 	i := mach.Insn{Op: alu(mach.Mov), Dst: g.temp(), Imm: int64(g.rng.Int32())}
-	switch g.rng.IntN(3) {
-	case 0:
+	switch n := g.rng.IntN(3); {
+	case n == 0:
 		i.Op, i.Imm = mach.LDIMM64, int64(g.rng.Uint64())
-	case 1:
+	case n == 1 && !g.shape.Kernel:
 		i.Op, i.Imm, i.Sym = mach.LDIMM64, 0, testMap
 	}
 	g.add(i)
@@ -183,6 +187,9 @@ func (g *generator) constant() {
 func (g *generator) atomic() {
 	off := int16(8 * g.rng.IntN(Ctx/8))
 	i := mach.Insn{Op: stx(mach.SizeDW)&^0xe0 | mach.ModeATOMIC, Dst: g.ctx, Off: off, Imm: int64(mach.Add)}
+	if g.shape.Kernel {
+		i.Dst, i.Off = mach.R10, -8-off%32
+	}
 	switch g.rng.IntN(3) {
 	case 0:
 		i.Src = g.value()
@@ -201,6 +208,10 @@ func (g *generator) atomic() {
 	}
 }
 
+// getSMPProcessorID is a helper that the kernel lets every program call and that
+// ignores its arguments.
+const getSMPProcessorID = 8
+
 func (g *generator) call() {
 	n := 1 + g.rng.IntN(5)
 	for k := range n {
@@ -214,9 +225,17 @@ func (g *generator) call() {
 			g.move(r, g.value())
 		}
 	}
-	g.add(mach.Insn{Op: mach.CALL, Imm: int64(n), NArgs: uint8(n)})
+	id := int64(n)
+	if g.shape.Kernel {
+		id = getSMPProcessorID
+	}
+	g.add(mach.Insn{Op: mach.CALL, Imm: id, NArgs: uint8(n)})
 	d := g.temp()
-	g.move(d, mach.R0)
+	if g.shape.Kernel {
+		g.imm(d, id)
+	} else {
+		g.move(d, mach.R0)
+	}
 	if g.rng.IntN(2) == 0 {
 		g.move(g.variable(), d)
 	}
