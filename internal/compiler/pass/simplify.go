@@ -388,8 +388,9 @@ func neverNil(v *ir.Value) bool {
 	switch v.Op {
 	case ir.OpSlotAddr, ir.OpGlobalAddr, ir.OpMapAddr, ir.OpFuncAddr, ir.OpCtxPtr, ir.OpPtrAdd:
 		return true
-	case ir.OpParam: // the context
-		return v.Block.Func.Prog != nil
+	case ir.OpParam: // a program's is the context
+		f := v.Block.Func
+		return f.Prog != nil || v.Int < int64(len(f.NotNil)) && f.NotNil[v.Int]
 	}
 	return false
 }
