@@ -28,6 +28,11 @@ func AddrFromWords(w [4]bpf.BE32) Addr {
 	return a
 }
 
+// Words returns the address as contexts and kernel structures hold it.
+func (a Addr) Words() [4]bpf.BE32 {
+	return [4]bpf.BE32{*a.word(0), *a.word(1), *a.word(2), *a.word(3)}
+}
+
 // word returns a pointer to 32-bit word i.
 func (a *Addr) word(i int) *bpf.BE32 { return (*bpf.BE32)(unsafe.Pointer(&a[4*i])) }
 

@@ -30,30 +30,41 @@ func (m Method) String() string {
 	return methodNames[m]
 }
 
-// HTTPMethod returns the method of the HTTP/1 request that b starts with, and
-// the offset behind the space that follows; NoMethod if b is something else.
-func HTTPMethod(b Bytes) (m Method, target int) {
-	switch {
-	case b.HasPrefix("GET "):
-		return GET, 4
-	case b.HasPrefix("POST "):
-		return POST, 5
-	case b.HasPrefix("HEAD "):
-		return HEAD, 5
-	case b.HasPrefix("PUT "):
-		return PUT, 4
-	case b.HasPrefix("DELETE "):
-		return DELETE, 7
-	case b.HasPrefix("OPTIONS "):
-		return OPTIONS, 8
-	case b.HasPrefix("PATCH "):
-		return PATCH, 6
-	case b.HasPrefix("CONNECT "):
-		return CONNECT, 8
-	case b.HasPrefix("TRACE "):
-		return TRACE, 6
+// HTTPMethod returns the method of the HTTP/1 request that b starts with; NoMethod
+// if b is something else, or less than eight bytes of it.
+func HTTPMethod(b Bytes) Method {
+	w := At[uint64](b, 0)
+	if w == nil {
+		return NoMethod
 	}
-	return NoMethod, 0
+	m := &methodTable[methodHash(*w)]
+	if *w&m.mask != m.text {
+		return NoMethod
+	}
+	return m.method
+}
+
+// methodHash tells the methods apart by their first two bytes.
+func methodHash(w uint64) uint64 { return w & 0xffff * 81 >> 7 & 15 }
+
+// methodTable holds the methods and the space behind them as little-endian
+// numbers, by methodHash. A table, because the verifier follows every way through
+// a switch, and the rest of the program behind each.
+//
+//bpf:const
+var methodTable = [16]struct {
+	text, mask uint64
+	method     Method
+}{
+	0:  {0x2054534f50, 1<<40 - 1, POST},
+	1:  {0x20534e4f4954504f, 1<<64 - 1, OPTIONS},
+	4:  {0x204843544150, 1<<48 - 1, PATCH},
+	5:  {0x204554454c4544, 1<<56 - 1, DELETE},
+	6:  {0x20544547, 1<<32 - 1, GET},
+	7:  {0x2044414548, 1<<40 - 1, HEAD},
+	8:  {0x205443454e4e4f43, 1<<64 - 1, CONNECT},
+	9:  {0x204543415254, 1<<48 - 1, TRACE},
+	12: {0x20545550, 1<<32 - 1, PUT},
 }
 
 // MaxTarget is how much of a request target HTTPRequest looks through, in bytes.
@@ -64,49 +75,68 @@ const MaxTarget = 256
 type RequestLine struct {
 	Method Method // NoMethod: this is no request
 	// The target is the bytes from Target up to TargetEnd. TargetEnd is 0 if
-	// the target is longer than MaxTarget or goes on in the next packet.
+	// the target is longer than MaxTarget or the line is not all there.
 	Target, TargetEnd int
 	// Minor is the minor version: 1 for HTTP/1.1. It is -1 if it is not there.
 	Minor int
 }
 
-// HTTPRequest reads the request line that b starts with.
+// HTTPRequest reads the request line that b starts with. It looks at eight bytes
+// at a time: a line that is all there has more than that behind its target.
 func HTTPRequest(b Bytes) (l RequestLine) {
-	l.Method, l.Target = HTTPMethod(b)
 	l.Minor = -1
-	if l.Method == NoMethod {
+	l.Method = HTTPMethod(b)
+	start := At[uint64](b, 0)
+	if l.Method == NoMethod || start == nil {
 		return l
 	}
+	// Taken from the bytes and not from the method, because to the verifier
+	// this is one number.
+	l.Target = firstBlank(*start) + 1
 	off := l.Target
-	for range MaxTarget + 1 {
-		c := At[uint8](b, off)
-		if c == nil || *c <= '\r' {
-			return l // the line ends early
+	for range MaxTarget/8 + 1 {
+		w := At[uint64](b, off)
+		if w == nil {
+			break
 		}
-		if *c == ' ' {
-			l.TargetEnd = off
-			l.Minor = httpMinor(b, off+1)
-			return l
+		n := firstBlank(*w)
+		off += n
+		if n < 8 {
+			l.endTarget(b, off)
+			break
 		}
-		off++
 	}
 	return l
 }
 
-// httpMinor reads "HTTP/1.x" at off.
-func httpMinor(b Bytes, off int) int {
-	if off > len(b) {
-		return -1
+// endTarget notes the end of the target at off, if a space is what ends it.
+func (l *RequestLine) endTarget(b Bytes, off int) {
+	blank := At[uint8](b, off)
+	if blank == nil || *blank != ' ' || off-l.Target > MaxTarget {
+		return
 	}
-	v := b[off:]
-	if !v.HasPrefix("HTTP/1.") {
-		return -1
+	l.TargetEnd = off
+	if v := At[uint64](b, off+1); v != nil && *v&versionMask == version1 {
+		l.Minor = int(*v>>56) - '0'
 	}
-	c := At[uint8](v, len("HTTP/1."))
-	if c == nil || *c < '0' || *c > '9' {
-		return -1
-	}
-	return int(*c - '0')
+}
+
+// "HTTP/1.", and a digit left out, as a little-endian number.
+const (
+	version1    = 0x2e312f50545448
+	versionMask = 1<<56 - 1
+)
+
+// firstBlank returns the index of the first byte of w, as it lies in memory, that
+// is a space or control character; 8 if there is none. It is the classic test
+// for a byte below n, (w - n*ones) &^ w & 0x80*ones, exact for the first.
+func firstBlank(w uint64) int {
+	const ones = 0x0101010101010101
+	below := (w - 0x21*ones) &^ w & (0x80 * ones)
+	// The bits below the first one set, as bytes of 1, are counted by a
+	// multiplication that adds them up in the top byte.
+	before := (below & -below) - 1
+	return int((before>>7&ones)*ones>>56) & 15
 }
 
 // HTTPStatus returns the status code of the HTTP/1 response that b starts with;

@@ -152,6 +152,8 @@ const extMask = 0x3fff
 // extension header counts; 1 if the header is 8 bytes long and has no length, 0
 // if it is no extension header. A table, because the verifier follows every way
 // through a switch, in each round.
+//
+//bpf:const
 var extUnits = [256]uint8{
 	ProtoHopByHop: 8, ProtoRouting: 8, ProtoDestOpts: 8, ProtoMobility: 8,
 	ProtoAH:       4,

@@ -13,9 +13,6 @@ const (
 	TCPOptTimestamps    = 8
 )
 
-// maxTCPOptions bounds the walk: a header has room for 40 bytes of options.
-const maxTCPOptions = 40
-
 // TCPOptions are the options of a TCP header that connections negotiate and
 // use. What is missing is zero.
 type TCPOptions struct {
@@ -25,61 +22,91 @@ type TCPOptions struct {
 	SACKPermitted  bool
 	HasTimestamps  bool
 	TSVal, TSEcr   uint32 // of the sender, and echoed (RFC 7323)
-	// SACK is the offset of the first SACK block in the options, and
-	// SACKBlocks their number; each is two BE32 (RFC 2018).
+	// SACK is the offset of the first SACK block, and SACKBlocks their
+	// number; each is two BE32 (RFC 2018).
 	SACK, SACKBlocks int
-}
-
-// ParseTCPOptions reads the options that b holds: the bytes between the fixed
-// part of a TCP header and its end. Packet.TCPOptions cuts them out.
-func ParseTCPOptions(b Bytes) (o TCPOptions) {
-	off := 0
-	for range maxTCPOptions {
-		kind := At[uint8](b, off)
-		if kind == nil || *kind == TCPOptEnd {
-			return o
-		}
-		if *kind == TCPOptNop {
-			off++
-			continue
-		}
-		size := At[uint8](b, off+1)
-		if size == nil || *size < 2 {
-			return o
-		}
-		o.read(b, *kind, off+2, int(*size)-2)
-		off += int(*size)
-	}
-	return o
-}
-
-// read notes one option whose n bytes of data are at off.
-func (o *TCPOptions) read(b Bytes, kind uint8, off, n int) {
-	switch {
-	case kind == TCPOptMSS && n == 2:
-		if v := At[bpf.BE16](b, off); v != nil {
-			o.MSS = v.Host()
-		}
-	case kind == TCPOptWindowScale && n == 1:
-		if v := At[uint8](b, off); v != nil {
-			o.WindowScale, o.HasWindowScale = *v, true
-		}
-	case kind == TCPOptSACKPermitted && n == 0:
-		o.SACKPermitted = true
-	case kind == TCPOptTimestamps && n == 8:
-		if v := At[[2]bpf.BE32](b, off); v != nil {
-			o.TSVal, o.TSEcr, o.HasTimestamps = v[0].Host(), v[1].Host(), true
-		}
-	case kind == TCPOptSACK && n&7 == 0:
-		o.SACK, o.SACKBlocks = off, n>>3
-	}
 }
 
 // TCPOptions reads the options of p's TCP header; b is what p was parsed from.
 func (p *Packet) TCPOptions(b Bytes) TCPOptions {
-	start := p.L4 + TCPLen
-	if p.TCP == nil || p.L7 < start || p.L7 > len(b) {
+	if p.TCP == nil {
 		return TCPOptions{}
 	}
-	return ParseTCPOptions(b[start:p.L7])
+	return ParseTCPOptions(b, p.L4+TCPLen, p.L7)
+}
+
+const (
+	maxTCPOptionBytes = 40 // the room for options in a TCP header
+	// maxTCPOptions is how many options are looked at, padding included.
+	// Real headers have up to eight.
+	maxTCPOptions = 16
+)
+
+// ParseTCPOptions reads the options between the offsets start and end of b: from
+// behind the fixed part of a TCP header to the header's end.
+func ParseTCPOptions(b Bytes, start, end int) (o TCPOptions) {
+	if end-start > maxTCPOptionBytes {
+		return o
+	}
+	at := tcpOptions(b, start, end)
+	if v := tcpOption(b, start, at[TCPOptMSS], 4); v != nil {
+		if mss := At[bpf.BE16](b, start+int(at[TCPOptMSS])+1); mss != nil {
+			o.MSS = mss.Host()
+		}
+	}
+	if v := tcpOption(b, start, at[TCPOptWindowScale], 3); v != nil {
+		o.WindowScale, o.HasWindowScale = v[2], true
+	}
+	o.SACKPermitted = at[TCPOptSACKPermitted] != 0
+	if tcpOption(b, start, at[TCPOptTimestamps], 10) != nil {
+		if ts := At[[2]bpf.BE32](b, start+int(at[TCPOptTimestamps])+1); ts != nil {
+			o.TSVal, o.TSEcr, o.HasTimestamps = ts[0].Host(), ts[1].Host(), true
+		}
+	}
+	if off := start + int(at[TCPOptSACK]); off > start {
+		if size := At[uint8](b, off); size != nil {
+			o.SACK, o.SACKBlocks = off+1, int(*size-2)>>3
+		}
+	}
+	return o
+}
+
+// tcpOption returns the three bytes of the option at position at, counted from 1
+// behind start, if its size is right.
+func tcpOption(b Bytes, start int, at, size uint8) *[3]uint8 {
+	if at == 0 {
+		return nil
+	}
+	v := At[[3]uint8](b, start+int(at)-1)
+	if v == nil || v[1] != size {
+		return nil
+	}
+	return v
+}
+
+// tcpOptions returns where the options of each kind below 16 are: 1 plus the
+// offset of the last one behind start, 0 if there is none. Noting positions in an
+// array gives the verifier one way through, where a switch would give it one for
+// each set of options.
+func tcpOptions(b Bytes, start, end int) (at [16]uint8) {
+	i := 0
+	for range maxTCPOptions {
+		kind := At[uint8](b, start+i)
+		if kind == nil || start+i >= end || *kind == TCPOptEnd {
+			break
+		}
+		n := 1
+		if *kind != TCPOptNop {
+			size := At[uint8](b, start+i+1)
+			if size == nil || *size < 2 || start+i+int(*size) > end {
+				break
+			}
+			if *kind < 16 {
+				at[*kind&15] = uint8(i + 1)
+			}
+			n = int(*size)
+		}
+		i = (i + n) & 63 // i is at most 40: this gives the verifier one range for all rounds
+	}
+	return at
 }
