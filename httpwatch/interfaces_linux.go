@@ -16,13 +16,14 @@ const (
 	notIP    linkType = iota // it carries something else
 	ethernet                 // an Ethernet header
 	bareIP                   // an IP header
+	loopback                 // an Ethernet header, and what goes out comes in again
 )
 
 // linkTypes has the interface types that carry IP packets; ARPHRD_* in
 // include/uapi/linux/if_arp.h.
 var linkTypes = map[uint16]linkType{
 	1:     ethernet, // ETHER, Wi-Fi and most virtual ones too
-	772:   ethernet, // LOOPBACK
+	772:   loopback, // LOOPBACK
 	512:   bareIP,   // PPP
 	519:   bareIP,   // RAWIP, mobile broadband
 	768:   bareIP,   // TUNNEL, IP in IP

@@ -12,7 +12,7 @@ func TestInterfaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	isLo := func(dev iface) bool {
-		return dev.name == "lo" && dev.index == 1 && dev.up && dev.link == ethernet
+		return dev.name == "lo" && dev.index == 1 && dev.up && dev.link == loopback
 	}
 	if !slices.ContainsFunc(running(all), isLo) {
 		t.Errorf("no loopback device in %+v", all)

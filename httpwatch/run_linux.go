@@ -113,8 +113,16 @@ func (s *session) wanted() ([]iface, error) {
 	return named(all, s.options.Interfaces)
 }
 
-// programs has the program for each link type.
-var programs = map[linkType]string{ethernet: "WatchEthernet", bareIP: "WatchIP"}
+// places says for each link type which program watches it where.
+var places = map[linkType]struct {
+	program   string
+	direction load.Direction
+}{
+	ethernet: {"WatchEthernet", load.Ingress | load.Egress},
+	bareIP:   {"WatchIP", load.Ingress | load.Egress},
+	// Once is enough.
+	loopback: {"WatchEthernet", load.Egress},
+}
 
 // attach attaches to the interfaces that are not attached to yet. One that cannot be
 // attached to is an error if it was named or is the last hope.
@@ -124,9 +132,10 @@ func (s *session) attach(ifaces []iface) error {
 		if _, ok := s.attached[dev.index]; ok {
 			continue
 		}
-		_, err := s.kernel.Attach(programs[dev.link], load.Target{
+		place := places[dev.link]
+		_, err := s.kernel.Attach(place.program, load.Target{
 			Interfaces: []string{dev.name},
-			Direction:  load.Ingress | load.Egress,
+			Direction:  place.direction,
 		})
 		switch {
 		case err == nil:

@@ -61,9 +61,10 @@ func (w *watcher) record(h *kern.Header, data []byte) {
 		return
 	}
 	c.skipped(h.Seq + h.Len)
-	if _, held := c.flow.Waiting(); held && !c.waiting {
-		c.waiting = true
-		w.waiting = append(w.waiting, c)
+	if !c.waiting {
+		if _, c.waiting = c.flow.Waiting(); c.waiting {
+			w.waiting = append(w.waiting, c)
+		}
 	}
 }
 

@@ -9,7 +9,10 @@ import (
 // headers is the length in bytes of all headers that are looked through, but for
 // rare cases: Ethernet, two VLAN tags, IPv6 with 128 bytes of extensions, TCP with
 // all options.
-const headers = packet.EthernetLen + 2*packet.VLANLen + packet.IPv6Len + 128 + 60
+const (
+	headersToIP = packet.EthernetLen + 2*packet.VLANLen + packet.IPv6Len
+	headers     = headersToIP + 128 + 60
+)
 
 // WatchEthernet watches an interface whose packets start with an Ethernet header.
 //
@@ -39,11 +42,15 @@ func WatchIP(ctx *tc.Context) tc.Action {
 	return tc.Next
 }
 
-// outOfReach reports whether a TCP header may lie in the part of the packet that is
-// not directly reachable. Few drivers leave it there.
+// outOfReach reports whether there may be a TCP header in the part of the packet that
+// is not directly reachable. Few drivers leave it there.
 func outOfReach(ctx *tc.Context, p packet.Packet) bool {
 	reach := uint32(len(ctx.Data()))
-	return p.TCP == nil && p.UDP == nil && p.ICMP == nil && reach < min(headers, ctx.Len)
+	if p.TCP != nil || reach >= min(headers, ctx.Len) {
+		return false
+	}
+	noIP := p.L3 == 0 && reach < headersToIP
+	return noIP || p.Proto == packet.ProtoTCP && !p.Fragment || p.IPv6 != nil && p.L4 == 0
 }
 
 // segment is the payload of a TCP packet.
