@@ -142,7 +142,7 @@ func (o *Object) explainMap(name string, m *ebpf.MapSpec, err error) error {
 	if errors.Is(err, syscall.EINVAL) && errors.Is(features.HaveMapType(m.Type), ErrNotSupported) {
 		return &UnsupportedError{Op: op, Feature: "map type " + m.Type.String(), Err: err}
 	}
-	return refused(op, err, capBPF, capNetAdmin)
+	return refused(op, unwrapped(err), capBPF, capNetAdmin)
 }
 
 func explainProgram(spec *ebpf.CollectionSpec, name string, opts Options, err error) error {
@@ -158,10 +158,16 @@ func explainProgram(spec *ebpf.CollectionSpec, name string, opts Options, err er
 	if errors.Is(err, syscall.EINVAL) && errors.Is(features.HaveProgramType(p.Type), ErrNotSupported) {
 		return &UnsupportedError{Op: op, Feature: "program type " + p.Type.String(), Err: err}
 	}
+	return fmt.Errorf("%s: %w", op, unwrapped(err))
+}
+
+// unwrapped takes off the name of the map or program that cilium/ebpf has put
+// in front of an error, as ours will be.
+func unwrapped(err error) error {
 	if cause := errors.Unwrap(err); cause != nil {
-		err = cause // it begins with the program's name, as op does
+		return cause
 	}
-	return fmt.Errorf("%s: %w", op, err)
+	return err
 }
 
 // traced loads the refused program once more, for a log with the way to the

