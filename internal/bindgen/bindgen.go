@@ -113,7 +113,7 @@ type attacher struct{ GoName, Name string }
 
 // access says how a map type of package bpf is used from user space.
 type access struct {
-	typ, open string // with %s for the type arguments
+	typ, open string // with %s for the type arguments, if it has any
 	stream    bool
 	// index: the key is not a type argument but a number.
 	index bool
@@ -125,6 +125,10 @@ var (
 	percpu = access{typ: "*load.PerCPUMap[%s]", open: "load.PerCPUMapOf[%s]"}
 	slots  = access{typ: "*load.PerCPUMap[%s]", open: "load.PerCPUMapOf[%s]", index: true}
 	stream = access{typ: "*load.Stream[%s]", open: "load.Events[%s]", stream: true}
+
+	sockhash = access{typ: "*load.SocketMap[%s]", open: "load.SocketMapOf[%s]"}
+	sockmap  = access{typ: "*load.SocketMap[%s]", open: "load.SocketMapOf[%s]", index: true}
+	programs = access{typ: "*load.ProgramMap", open: "load.ProgramMapOf"}
 )
 
 // accesses has the map types with a typed face; the others are given as
@@ -135,6 +139,8 @@ var accesses = map[string]access{
 	"PerCPUHash": percpu, "LRUPerCPUHash": percpu,
 	"PerCPUArray": slots,
 	"RingBuf":     stream, "PerfEventArray": stream,
+	"SockHash": sockhash, "SockMap": sockmap,
+	"ProgArray": programs,
 }
 
 // hidden map types are the kernel half's own business.
@@ -213,7 +219,7 @@ func (f *file) addMap(m Map) error {
 		args = append(args, arg)
 	}
 	list := strings.Join(args, ", ")
-	entry := field{m.Name, fmt.Sprintf(how.typ, list), fmt.Sprintf(how.open, list), "map"}
+	entry := field{m.Name, withArgs(how.typ, list), withArgs(how.open, list), "map"}
 	if how.stream {
 		f.Streams = append(f.Streams, entry)
 	} else {
@@ -221,6 +227,9 @@ func (f *file) addMap(m Map) error {
 	}
 	return nil
 }
+
+// withArgs puts type arguments into a type that takes any.
+func withArgs(typ, args string) string { return strings.Replace(typ, "%s", args, 1) }
 
 // take gives a name of the generated type to one thing only.
 func (f *file) take(name, what string) error {
