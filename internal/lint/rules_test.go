@@ -239,3 +239,25 @@ func eachGoFile(t *testing.T, f func(*token.FileSet, *ast.File)) {
 		}
 	}
 }
+
+// TestKernelTestsAreWatched: tests that can put something into the kernel run in
+// testkit.Main, which isolates them and finds what they leave behind.
+func TestKernelTestsAreWatched(t *testing.T) {
+	for _, p := range packages(t) {
+		imports := slices.Concat(p.TestImports, p.XTestImports)
+		touches := slices.ContainsFunc(imports, func(imp string) bool {
+			return imp == "github.com/cilium/ebpf" || imp == "github.com/cilium/ebpf/link" || imp == module+"/load"
+		})
+		if !touches || below(p.dir(), "internal/testkit") {
+			continue
+		}
+		watched := false
+		for _, name := range slices.Concat(p.TestGoFiles, p.XTestGoFiles) {
+			text := read(t, filepath.Join(p.dir(), name))
+			watched = watched || bytes.Contains(text, []byte("testkit.Main(")) || bytes.Contains(text, []byte("testkit.Run("))
+		}
+		if !watched {
+			t.Errorf("%s: its tests use the kernel but no TestMain hands them to testkit.Main", p.dir())
+		}
+	}
+}

@@ -21,6 +21,7 @@ type pkg struct {
 	IgnoredGoFiles             []string
 	TestGoFiles, XTestGoFiles  []string
 	Imports                    []string
+	TestImports, XTestImports  []string
 }
 
 // dir is the package's directory below the root.
@@ -41,7 +42,7 @@ func ourDir(path string) (dir string, ours bool) {
 const root = "../.."
 
 var listPackages = sync.OnceValues(func() ([]*pkg, error) {
-	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,Name,Doc,GoFiles,IgnoredGoFiles,TestGoFiles,XTestGoFiles,Imports", "./...")
+	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,Name,Doc,GoFiles,IgnoredGoFiles,TestGoFiles,XTestGoFiles,Imports,TestImports,XTestImports", "./...")
 	cmd.Dir = root
 	cmd.Stderr = os.Stderr
 	// Files that only build on Linux count wherever the test runs.
