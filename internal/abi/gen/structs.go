@@ -22,6 +22,7 @@ type cfield struct {
 	comment     string
 	off, size   int
 	align       int
+	group       bool // several fields as bytes, under the first one's name
 }
 
 var structComment = regexp.MustCompile(`(?s)/\*(.*?)\*/`)
@@ -110,7 +111,7 @@ func (p *structParser) union() cfield {
 		if s.size > best.size {
 			best = members[0]
 			if len(members) > 1 {
-				best.ctype, best.count = "__u8", s.size
+				best.ctype, best.count, best.group = "__u8", s.size, true
 			}
 			best.size = s.size
 		}
