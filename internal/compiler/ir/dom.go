@@ -127,6 +127,9 @@ func (t *DomTree) Dominates(a, b *Block) bool {
 	return t.pre[a.ID] != 0 && t.pre[b.ID] != 0 && t.pre[a.ID] <= t.pre[b.ID] && t.post[b.ID] <= t.post[a.ID]
 }
 
+// Knows reports whether b existed when the tree was computed.
+func (t *DomTree) Knows(b *Block) bool { return b.ID < len(t.pre) }
+
 // Reachable reports whether b can be reached from the entry.
 func (t *DomTree) Reachable(b *Block) bool { return t.pre[b.ID] != 0 }
 

@@ -105,6 +105,9 @@ func (f *fn) value(v ssa.Value) rep {
 }
 
 func (f *fn) globalAddr(g *ssa.Global) *ir.Value {
+	if t := g.Type().(*types.Pointer).Elem(); f.layout(t).size == 0 {
+		return f.newRawSlot(g.Name(), 0, 1) // its address is all there is to it
+	}
 	v := f.cur.NewValue(ir.OpGlobalAddr, ir.Ptr, f.pos)
 	if m := f.m.maps[g]; m != nil {
 		v.Op, v.Aux = ir.OpMapAddr, m

@@ -8,7 +8,7 @@ func impliedBranches(f *ir.Func) bool {
 	e := eliminator{f: f, dom: f.Dominators(), facts: newFacts()}
 	e.findCounters()
 	e.block(f.Entry())
-	return e.changed
+	return e.threadDecided() || e.changed
 }
 
 type eliminator struct {
@@ -16,6 +16,8 @@ type eliminator struct {
 	dom     *ir.DomTree
 	facts   *facts
 	changed bool
+	// decided are edges on which the branch behind them has a known outcome.
+	decided []decidedEdge
 	// counters are the bounds of phis that start at a constant >= -1 and only
 	// count up, below a signed bound. Loops over arrays and slices start at -1.
 	counters map[*ir.Value]counter
@@ -46,6 +48,7 @@ func (e *eliminator) block(b *ir.Block) {
 			e.changed = true
 		}
 	}
+	e.decideNext(b)
 	for _, child := range e.dom.Children[b.ID] {
 		e.block(child)
 	}
@@ -161,7 +164,13 @@ func counterBound(c *ir.Value, outcome bool, phi, next *ir.Value) (limit int64, 
 	switch op {
 	case ir.OpSLt, ir.OpULt, ir.OpSLe, ir.OpULe:
 		if isConstant && 0 <= n && n <= most-2*maxStep {
-			return n + step, true
+			if op == ir.OpSLt || op == ir.OpULt {
+				n--
+			}
+			if x == phi {
+				n += step
+			}
+			return n, true
 		}
 		// Below an unknown bound a step of one can't overflow.
 		if op == ir.OpSLt && step == 1 && x == next {

@@ -13,13 +13,15 @@ import (
 // through, because its uses go by that.
 func legalize(f *ir.Func) {
 	forgetBounds(f)
+	fs := narrowForms(f)
 	for _, b := range f.Blocks {
-		l := legalizer{b: b}
+		l := legalizer{b: b, forms: fs}
 		for _, v := range b.Values {
 			l.value(v)
 		}
 		b.Values = l.out
 	}
+	fs.impose(f)
 	for _, b := range f.Blocks {
 		for _, v := range b.Values {
 			if v.Type == ir.I8 || v.Type == ir.I16 {
@@ -35,8 +37,9 @@ func legalize(f *ir.Func) {
 }
 
 type legalizer struct {
-	b   *ir.Block
-	out []*ir.Value
+	b     *ir.Block
+	out   []*ir.Value
+	forms forms
 }
 
 // emit makes a value in front of the one being legalised.
@@ -60,40 +63,19 @@ func (l *legalizer) zeroed(x, like *ir.Value) *ir.Value {
 	if x.Op == ir.OpConst {
 		return l.constant(ir.I32, int64(ir.ZeroExtend(x.Int, x.Type)), like)
 	}
-	if isClean(x) {
+	if l.forms.isZero(x) {
 		return x
 	}
 	return l.emit(ir.OpAnd, ir.I32, like, x, l.constant(ir.I32, mask, like))
-}
-
-// isClean reports whether the register of narrow x has clear upper bits.
-func isClean(x *ir.Value) bool {
-	switch x.Op {
-	case ir.OpLoad, ir.OpEq, ir.OpNe, ir.OpULt, ir.OpULe, ir.OpSLt, ir.OpSLe, ir.OpBswap:
-		return true
-	case ir.OpAnd:
-		return isClean(x.Args[0]) || isClean(x.Args[1]) || x.Args[1].Op == ir.OpConst && x.Args[1].Int >= 0
-	case ir.OpOr, ir.OpXor:
-		return isClean(x.Args[0]) && (isClean(x.Args[1]) || x.Args[1].Op == ir.OpConst && x.Args[1].Int >= 0)
-	case ir.OpConst:
-		return x.Int >= 0
-	case ir.OpLShr, ir.OpUDiv, ir.OpUMod: // computed on zeroed operands
-		return true
-	case ir.OpPhi:
-		for _, a := range x.Args {
-			if a.Op == ir.OpPhi || !isClean(a) {
-				return false
-			}
-		}
-		return true
-	}
-	return false
 }
 
 // signed returns narrow value x as a sign-extended I32.
 func (l *legalizer) signed(x, like *ir.Value) *ir.Value {
 	if x.Op == ir.OpConst {
 		return l.constant(ir.I32, x.Int, like)
+	}
+	if l.forms[x] == signForm {
+		return x
 	}
 	n := l.constant(ir.I32, 32-x.Type.Bits(), like)
 	return l.emit(ir.OpAShr, ir.I32, like, l.emit(ir.OpShl, ir.I32, like, x, n), n)

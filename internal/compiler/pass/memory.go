@@ -167,15 +167,35 @@ func (m *forwarder) visit(b *ir.Block, v *ir.Value, have []known) (_ []known, dr
 	return have, false
 }
 
-// forget drops what a write to p may change.
+// forget drops what a write to p may change. Of zeros that are overwritten in
+// part the rest stays known.
 func (m *forwarder) forget(have []known, p place) []known {
-	kept := have[:0]
+	kept := make([]known, 0, len(have)+1)
 	for _, k := range have {
-		if !mayAlias(k.at, p, m.escaped) {
+		switch {
+		case !mayAlias(k.at, p, m.escaped):
 			kept = append(kept, k)
+		case k.value == nil && p.size >= 0 && sameObject(k.at.base, p.base):
+			kept = append(kept, without(k, p)...)
 		}
 	}
 	return kept
+}
+
+// without returns the parts of zeros k in front of and behind p.
+func without(k known, p place) []known {
+	var out []known
+	if n := p.off - k.at.off; n > 0 {
+		front := k
+		front.at.size = n
+		out = append(out, front)
+	}
+	if n := k.at.off + k.at.size - p.off - p.size; n > 0 {
+		back := k
+		back.at.off, back.at.size = p.off+p.size, n
+		out = append(out, back)
+	}
+	return out
 }
 
 // forgetShared drops what a call with effects may change: everything but slots

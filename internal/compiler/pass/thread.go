@@ -10,7 +10,7 @@ func threadJumps(f *ir.Func) bool {
 	changed := false
 	dom := f.Dominators()
 	for _, b := range f.Blocks {
-		if threadable(b) && !sharedLoopHead(dom, b) {
+		if threadable(b) && dom.Knows(b) && !sharedLoopHead(dom, b) {
 			changed = threadBlock(f, b) || changed
 		}
 	}
@@ -24,6 +24,9 @@ func threadJumps(f *ir.Func) bool {
 // one place: threading one of the entries would give the loop two heads.
 func sharedLoopHead(dom *ir.DomTree, b *ir.Block) bool {
 	for _, p := range b.Preds {
+		if !dom.Knows(p) {
+			return true // made since; the next round will tell
+		}
 		if dom.Dominates(b, p) {
 			return len(b.Preds) > 2
 		}
@@ -52,36 +55,25 @@ func threadable(b *ir.Block) bool {
 func threadBlock(f *ir.Func, b *ir.Block) bool {
 	changed := false
 	for i := len(b.Preds) - 1; i >= 0; i-- {
-		e := skippedEdge{b: b, values: map[*ir.Value]*ir.Value{}}
-		if !e.evaluate(i) {
-			continue
+		e := newSkippedEdge(b, i)
+		if n, ok := isConst(e.at(b.Control)); ok {
+			changed = e.thread(f, n != 0) || changed
 		}
-		target := b.Succs[1]
-		if e.outcome {
-			target = b.Succs[0]
-		}
-		if target.PredIndex(b.Preds[i]) >= 0 {
-			continue // parallel edges would need a block of their own
-		}
-		e.thread(f, i, target)
-		changed = true
 	}
 	return changed
 }
 
 // skippedEdge is an edge into b that may go straight to one of b's successors.
 type skippedEdge struct {
-	b *ir.Block
-	// values holds what each value of b is on this edge; a constant that does
-	// not exist yet is in no block.
-	values  map[*ir.Value]*ir.Value
-	outcome bool
+	b, p *ir.Block
+	// values holds what values of b are on this edge: a phi's operand, or a
+	// constant, which is in no block yet. What is missing must be computed.
+	values map[*ir.Value]*ir.Value
 }
 
-// evaluate computes b for predecessor i; false if the branch stays open or a
-// value that is used beyond b would have to be computed on the edge.
-func (e *skippedEdge) evaluate(i int) bool {
-	b := e.b
+// newSkippedEdge evaluates b for its predecessor number i.
+func newSkippedEdge(b *ir.Block, i int) *skippedEdge {
+	e := &skippedEdge{b: b, p: b.Preds[i], values: map[*ir.Value]*ir.Value{}}
 	phis := b.Phis()
 	for _, phi := range phis {
 		e.values[phi] = phi.Args[i]
@@ -89,18 +81,11 @@ func (e *skippedEdge) evaluate(i int) bool {
 	for _, v := range b.Values[len(phis):] {
 		if v.Op == ir.OpConst {
 			e.values[v] = v
-			continue
+		} else if n, ok := e.fold(v); ok {
+			e.values[v] = &ir.Value{Op: ir.OpConst, Type: v.Type, Int: n, Pos: v.Pos}
 		}
-		n, ok := e.fold(v)
-		if !ok {
-			return false
-		}
-		c := &ir.Value{Op: ir.OpConst, Type: v.Type, Int: n, Pos: v.Pos}
-		e.values[v] = c
 	}
-	n, ok := isConst(e.at(b.Control))
-	e.outcome = n != 0
-	return ok
+	return e
 }
 
 // at returns the value that v, of b or from before it, has on the edge.
@@ -111,12 +96,18 @@ func (e *skippedEdge) at(v *ir.Value) *ir.Value {
 	return v
 }
 
+// probe returns v as it would be on the edge; it is in no block.
+func (e *skippedEdge) probe(v *ir.Value) *ir.Value {
+	p := &ir.Value{Op: v.Op, Type: v.Type, Int: v.Int, Aux: v.Aux}
+	for _, a := range v.Args {
+		p.Args = append(p.Args, e.at(a))
+	}
+	return p
+}
+
 // fold evaluates v on the edge.
 func (e *skippedEdge) fold(v *ir.Value) (int64, bool) {
-	probe := ir.Value{Op: v.Op, Type: v.Type, Int: v.Int}
-	for _, a := range v.Args {
-		probe.Args = append(probe.Args, e.at(a))
-	}
+	probe := e.probe(v)
 	if v.Op.IsCompare() && probe.Args[0].Type == ir.Ptr {
 		x, y := probe.Args[0], probe.Args[1]
 		switch {
@@ -127,32 +118,113 @@ func (e *skippedEdge) fold(v *ir.Value) (int64, bool) {
 		}
 		return boolInt(v.Op == ir.OpNe), neverNil(x)
 	}
-	return ir.FoldConst(&probe)
+	return ir.FoldConst(probe)
 }
 
-// thread makes predecessor i of b jump to target. What b defines and others use
-// gets a second definition, so those uses are rewired.
-func (e *skippedEdge) thread(f *ir.Func, i int, target *ir.Block) {
-	b := e.b
-	p := b.Preds[i]
+// thread makes the edge jump to where outcome leads, unless that would need
+// parallel edges. What b defines and others use gets a second definition, so
+// those uses are rewired.
+func (e *skippedEdge) thread(f *ir.Func, outcome bool) bool {
+	b, target := e.b, e.b.Succs[1]
+	if outcome {
+		target = b.Succs[0]
+	}
+	if target.PredIndex(e.p) >= 0 {
+		return false
+	}
+	outer := e.usedOutside(f)
 	e.placeConstants(f)
 	from := target.PredIndex(b)
+	wanted := append([]*ir.Value{}, outer...)
+	for _, phi := range target.Phis() {
+		wanted = append(wanted, phi.Args[from])
+	}
+	via := e.detour(f, wanted)
 	for _, phi := range target.Phis() {
 		phi.Args = append(phi.Args, e.at(phi.Args[from]))
 	}
+	b.RemovePred(b.PredIndex(e.p))
+	out := edgeTo(e.p, b)
+	if via == e.p {
+		e.p.Succs[out] = target
+		target.Preds = append(target.Preds, e.p)
+	} else {
+		e.p.Succs[out] = via
+		via.Preds = append(via.Preds, e.p)
+		via.SetJump(target)
+	}
+	for _, v := range outer {
+		rewireUses(f, v, e.at(v), b, via, target)
+	}
+	return true
+}
+
+// usedOutside returns the values of b that are used beyond it, except constants:
+// those move to where they dominate everything.
+func (e *skippedEdge) usedOutside(f *ir.Func) []*ir.Value {
+	var outer []*ir.Value
+	for _, v := range e.b.Values {
+		if v.Op != ir.OpConst && usedOutside(f, v, e.b) {
+			outer = append(outer, v)
+		}
+	}
+	return outer
+}
+
+// detour returns the block from which the edge leads to its target: the
+// predecessor itself, or a new block that computes those values of b that are
+// wanted beyond it and did not fold. A phi of b that another phi takes over is
+// copied there, because behind the edge its name stands for its next value.
+func (e *skippedEdge) detour(f *ir.Func, wanted []*ir.Value) *ir.Block {
+	needed, copied := map[*ir.Value]bool{}, map[*ir.Value]bool{}
+	var need func(v *ir.Value)
+	need = func(v *ir.Value) {
+		x := e.values[v]
+		switch {
+		case v.Block != e.b || needed[v]:
+		case x == nil:
+			needed[v] = true
+			for _, a := range v.Args {
+				need(a)
+			}
+		case x.Block == e.b && x.Op != ir.OpConst:
+			copied[v] = true
+		}
+	}
+	for _, v := range wanted {
+		need(v)
+	}
+	if len(needed)+len(copied) == 0 {
+		return e.p
+	}
+	via := f.NewBlock()
+	via.Pos = e.b.Pos
+	copies := map[*ir.Value]*ir.Value{}
+	for _, v := range e.b.Values {
+		switch {
+		case copied[v]:
+			copies[v] = via.Append(ir.OpCopy, v.Type, v.Pos, e.values[v])
+		case needed[v]:
+			c := e.probe(v)
+			n := via.Append(c.Op, c.Type, v.Pos, c.Args...)
+			n.Int, n.Aux = c.Int, c.Aux
+			e.values[v] = n
+		}
+	}
+	for v, c := range copies {
+		e.values[v] = c
+	}
+	return via
+}
+
+// edgeTo returns which successor of p is b.
+func edgeTo(p, b *ir.Block) int {
 	for k, s := range p.Succs {
 		if s == b {
-			p.Succs[k] = target
-			break
+			return k
 		}
 	}
-	target.Preds = append(target.Preds, p)
-	b.RemovePred(i)
-	for _, v := range append([]*ir.Value{}, b.Values...) {
-		if usedOutside(f, v, b) {
-			rewireUses(f, v, e.values[v], b, p, target)
-		}
-	}
+	panic("BUG: no such edge")
 }
 
 // placeConstants puts the constants that stand for b's values, and b's own
@@ -162,6 +234,7 @@ func (e *skippedEdge) placeConstants(f *ir.Func) {
 	for _, v := range append([]*ir.Value{}, e.b.Values...) {
 		c := e.values[v]
 		switch {
+		case c == nil:
 		case v.Op == ir.OpConst:
 			hoist(f, v)
 		case c.Op == ir.OpConst && c.Block == nil:
