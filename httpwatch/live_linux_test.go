@@ -2,10 +2,13 @@ package httpwatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -13,8 +16,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
+	"github.com/waggle-bpf/waggle/bpf/bpftest"
 	"github.com/waggle-bpf/waggle/internal/testkit"
+	"github.com/waggle-bpf/waggle/internal/testkit/rtnl"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
@@ -41,8 +47,25 @@ func (l *lines) len() int {
 }
 
 // watchLive runs the tool in a namespace (nil: the test's), and returns what ends it
-// and gives the account.
+// and gives the account, in which nothing must be lost.
 func watchLive(t *testing.T, ns *testkit.NS, o Options) (stop func() Summary) {
+	t.Helper()
+	end := startLive(t, ns, o)
+	return func() Summary {
+		t.Helper()
+		s, err := end()
+		if err != nil {
+			t.Errorf("run: %v", err)
+		}
+		if s.Lost.Any() || s.FaultCount() > 0 {
+			t.Errorf("summary: %v", &s)
+		}
+		return s
+	}
+}
+
+// startLive is watchLive for runs that may go wrong.
+func startLive(t *testing.T, ns *testkit.NS, o Options) (end func() (Summary, error)) {
 	t.Helper()
 	testkit.RequireRoot(t)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -68,17 +91,10 @@ func watchLive(t *testing.T, ns *testkit.NS, o Options) (stop func() Summary) {
 		cancel()
 		t.Fatalf("run: %v", out.err)
 	}
-	return func() Summary {
-		t.Helper()
+	return func() (Summary, error) {
 		cancel()
 		out := <-ended
-		if out.err != nil {
-			t.Errorf("run: %v", out.err)
-		}
-		if out.summary.Lost.Any() || out.summary.FaultCount() > 0 {
-			t.Errorf("summary: %v", &out.summary)
-		}
-		return out.summary
+		return out.summary, out.err
 	}
 }
 
@@ -182,4 +198,110 @@ func waitFor(t *testing.T, cond func() bool) {
 			return
 		}
 	}
+}
+
+// TestNewInterface has an interface come up while all are watched: a tunnel, whose
+// packets have no Ethernet header.
+func TestNewInterface(t *testing.T) {
+	out := &lines{}
+	stop := watchLive(t, nil, Options{Sink: out, Latency: 10 * time.Millisecond})
+	tunnel := newTunnel(t)
+	p := bpftest.Packet{Src: clientAddr, Dst: serverAddr, NoEthernet: true, Payload: get("/tunnel")}
+	waitFor(t, func() bool {
+		if _, err := tunnel.Write(p.Bytes()); err != nil {
+			t.Fatal(err)
+		}
+		return out.len() > 0
+	})
+	p.Src, p.Dst = "[fd00::1]:40000", "[fd00::2]:80"
+	if _, err := tunnel.Write(p.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool { return out.len() > 1 })
+	stop()
+	want := []string{"10.0.0.1 - GET /tunnel HTTP/1.1", "fd00::1 - GET /tunnel HTTP/1.1"}
+	if diff := cmp.Diff(want, out.all); diff != "" {
+		t.Errorf("(-sent +seen):\n%s", diff)
+	}
+}
+
+// newTunnel makes a tunnel device and brings it up. What is written to the file comes
+// in on it.
+func newTunnel(t *testing.T) *os.File {
+	t.Helper()
+	testkit.RequireRoot(t)
+	const name = "tun0"
+	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := os.NewFile(uintptr(fd), name)
+	t.Cleanup(func() { f.Close() })
+	req, err := unix.NewIfreq(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
+	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, req); err != nil {
+		t.Fatal(err)
+	}
+	dev, err := net.InterfaceByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := rtnl.Do(func(c *rtnl.Conn) error { return c.SetUp(dev.Index) }); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// TestSinkFails wants a run to end when nobody can read what it prints.
+func TestSinkFails(t *testing.T) {
+	end := startLive(t, nil, Options{Sink: NewTextSink(brokenWriter{}), Latency: 10 * time.Millisecond})
+	testkit.Nginx(t, nil, netip.MustParseAddrPort("127.0.0.1:8080"))
+	talk(t, nil, "127.0.0.1:8080")
+	time.Sleep(50 * time.Millisecond)
+	if _, err := end(); err == nil {
+		t.Error("no error")
+	}
+}
+
+func TestNoSuchInterface(t *testing.T) {
+	_, err := Run(t.Context(), Options{Sink: &lines{}, Interfaces: []string{"lo", "nonesuch0"}})
+	if !errors.Is(err, ErrNoInterface) || !strings.Contains(err.Error(), "nonesuch0") {
+		t.Errorf("run: %v", err)
+	}
+	if _, err := Run(t.Context(), Options{}); err == nil {
+		t.Error("run without a sink: no error")
+	}
+}
+
+// TestTinyRing has far too small a ring. Much is lost; that is counted, and does no
+// harm afterwards.
+func TestTinyRing(t *testing.T) {
+	testkit.Nginx(t, nil, netip.MustParseAddrPort("127.0.0.1:8080"))
+	out := &lines{}
+	end := startLive(t, nil, Options{Sink: out, RingBytes: 4096, Latency: 20 * time.Millisecond})
+	want := talk(t, nil, "127.0.0.1:8080")
+	time.Sleep(100 * time.Millisecond)
+	before := out.len()
+	talkOne(t, "127.0.0.1:8080")
+	waitFor(t, func() bool { return out.len() > before })
+	s, err := end()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Lost.Events == 0 || before >= len(want) {
+		t.Errorf("nothing was lost: %v", &s)
+	}
+}
+
+func talkOne(t *testing.T, addr string) {
+	t.Helper()
+	r, err := http.Get("http://" + addr + "/one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
 }

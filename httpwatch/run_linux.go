@@ -85,11 +85,14 @@ func loadKernelHalf(o Options) (*object.Kern, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := obj.SetPort(o.Port); err != nil {
+	ring := powerOfTwo(o.RingBytes)
+	// The stream reads at intervals; it is to be woken only when that may be too
+	// late. It gives space back in eighths.
+	if err := errors.Join(obj.SetPort(o.Port), obj.Set("WakeupBytes", uint64(ring/4))); err != nil {
 		return nil, err
 	}
 	sizes := obj.Spec().Maps
-	sizes["Events"].MaxEntries = powerOfTwo(o.RingBytes)
+	sizes["Events"].MaxEntries = ring
 	sizes["Flows"].MaxEntries = uint32(2 * o.MaxConnections) // one for each direction
 	return obj.Load(load.Options{})
 }
