@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -258,6 +259,47 @@ func TestKernelTestsAreWatched(t *testing.T) {
 		}
 		if !watched {
 			t.Errorf("%s: its tests use the kernel but no TestMain hands them to testkit.Main", p.dir())
+		}
+	}
+}
+
+// skips are the test files that may skip by themselves, and why the skip hides
+// nothing. All others leave it to testkit, which fails in CI where there is no
+// good reason.
+var skips = map[string]string{
+	"load/attach_linux_test.go":                  "a machine of package vm has no C library to probe",
+	"internal/compiler/source/directive_test.go": "a fuzzer's input, not a test",
+	"internal/compiler/object/kinds_test.go":     "sections that only newer versions of libbpf know",
+}
+
+var skipCall = regexp.MustCompile(`\b(t|tb|b|f)\.Skip(f|Now)?\(`)
+
+func TestSkips(t *testing.T) {
+	for _, name := range files(t) {
+		if !strings.HasSuffix(name, "_test.go") || skips[name] != "" || below(name, "internal/testkit") || inTestdata(name) {
+			continue
+		}
+		for i, line := range bytes.Split(read(t, name), []byte("\n")) {
+			if skipCall.Match(line) && !bytes.Contains(line, []byte("regexp.")) {
+				t.Errorf("%s:%d: skips; use testkit.Need, RequireRoot or RequireTool, or give the reason in the table of skips", name, i+1)
+			}
+		}
+	}
+}
+
+var markdownLink = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+
+// TestLinks: what documents link to in the tree is there.
+func TestLinks(t *testing.T) {
+	for _, name := range files(t) {
+		if filepath.Ext(name) != ".md" || inTestdata(name) {
+			continue
+		}
+		for _, m := range markdownLink.FindAllSubmatch(read(t, name), -1) {
+			target := filepath.Join(root, filepath.Dir(name), string(m[1]))
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s links to %s, which isn't there", name, m[1])
+			}
 		}
 	}
 }
