@@ -69,9 +69,9 @@ func needsOfProgram(t ebpf.ProgramType) []capability {
 	return []capability{capBPF}
 }
 
-// sysAdminImplies holds the capabilities that CAP_SYS_ADMIN stands for where
-// the kernel asks for them on behalf of BPF.
-var sysAdminImplies = map[capability]bool{capBPF: true, capPerfmon: true, capNetAdmin: true}
+// sysAdminImplies holds the capabilities that CAP_SYS_ADMIN stands for, see
+// bpf_capable and perfmon_capable in include/linux/capability.h.
+var sysAdminImplies = map[capability]bool{capBPF: true, capPerfmon: true}
 
 // firstMissing names the first capability the process lacks; empty if none.
 func firstMissing(needs []capability) string {

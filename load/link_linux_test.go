@@ -2,6 +2,7 @@ package load
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,14 +40,7 @@ func TestReplace(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			const packets = 3000
-			replaced := make(chan error)
-			go func() {
-				time.Sleep(2 * time.Millisecond)
-				replaced <- links[0].Replace(p)
-			}()
-			// To a socket that takes them, so that nothing else is sent.
-			sent := flood(t, packets, replaced)
+			sent := flood(t, 3000, func() error { return links[0].Replace(p) })
 			before, after := runsOf(t, old, tt.counter), runsOf(t, next, tt.counter)
 			if before == 0 || after == 0 || before+after != uint64(sent) {
 				t.Errorf("%d packets met the old program and %d the new one, of %d", before, after, sent)
@@ -58,13 +52,19 @@ func TestReplace(t *testing.T) {
 	}
 }
 
-// flood sends n packets and more until done answers; it returns how many.
-func flood(t *testing.T, n int, done chan error) int {
+// flood sends n packets, and more until what f does half-way is done; it
+// returns how many. They go to a socket that takes them, so that nothing is
+// sent in answer.
+func flood(t *testing.T, n int, f func() error) int {
 	t.Helper()
 	conn := reusable(t)
 	defer conn.Close()
+	done := make(chan error, 1)
 	sent := 0
 	for answered := false; sent < n || !answered; sent++ {
+		if sent == n/2 {
+			go func() { done <- f() }()
+		}
 		select {
 		case err := <-done:
 			if err != nil {
@@ -77,7 +77,12 @@ func flood(t *testing.T, n int, done chan error) int {
 			t.Fatal(err)
 		}
 	}
-	return sent
+	for more := range n / 10 { // by the new program, however late it came
+		if _, err := conn.WriteTo([]byte("x"), conn.LocalAddr()); err != nil {
+			t.Fatalf("packet %d: %v", more, err)
+		}
+	}
+	return sent + n/10
 }
 
 func TestReplaceUnsupported(t *testing.T) {
@@ -266,39 +271,42 @@ func TestClosedLink(t *testing.T) {
 }
 
 // TestRemoveStale leaves filters behind by killing a process, and takes them
-// away again: those of the dead process, not those of this one.
+// away again: those of the dead process, not those of this one. The queueing
+// discipline stays, as nobody's, and so all happens in a namespace that ends
+// with the test.
 func TestRemoveStale(t *testing.T) {
 	if os.Getenv("WAGGLE_TEST_DIE") != "" {
 		dieAttached(t)
 	}
 	testkit.RequireRoot(t)
-	cmd := exec.Command("/proc/self/exe", "-test.run=^TestRemoveStale$")
-	cmd.Env = append(os.Environ(), "WAGGLE_TEST_DIE=1")
-	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(err.Error(), "killed") {
-		t.Fatalf("child: %v\n%s", err, out)
-	}
+	ns := testkit.NewNS(t)
+	ns.Do(t, func() {
+		cmd := exec.Command("/proc/self/exe", "-test.run=^TestRemoveStale$")
+		cmd.Env = append(os.Environ(), "WAGGLE_TEST_DIE=1", "WAGGLE_TEST_ISOLATED=", "WAGGLE_TEST_HOST=1")
+		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(err.Error(), "killed") {
+			t.Errorf("child: %v\n%s", err, out)
+		}
+	})
 	h := loadHook(t, "on_tcx")
-	if _, err := h.Attach("on_tcx", Target{Interfaces: []string{"lo"}, TC: Clsact}); err != nil {
+	path := fmt.Sprintf("/proc/self/fd/%d", ns.FD())
+	if _, err := h.Attach("on_tcx", Target{Interfaces: []string{"lo"}, TC: Clsact, NetNS: path}); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := RemoveStale("lo"); n != 2 || err != nil {
-		t.Errorf("removed %d, %v; want 2", n, err)
-	}
-	if n, err := RemoveStale("lo"); n != 0 || err != nil {
-		t.Errorf("removed %d more, %v", n, err)
-	}
-	loop(t, 3)
+	ns.Do(t, func() {
+		if n, err := RemoveStale("lo"); n != 2 || err != nil {
+			t.Errorf("removed %d, %v; want 2", n, err)
+		}
+		if n, err := RemoveStale("lo"); n != 0 || err != nil {
+			t.Errorf("removed %d more, %v", n, err)
+		}
+		loop(t, 3)
+		if _, err := RemoveStale("nope0"); err == nil {
+			t.Error("absent interface: no error")
+		}
+	})
 	if runsOf(t, h, runTCX) == 0 {
 		t.Error("the filter of this process is gone")
 	}
-	if _, err := RemoveStale("nope0"); err == nil {
-		t.Error("absent interface: no error")
-	}
-	if err := h.Close(); err != nil {
-		t.Error(err)
-	}
-	// The queueing discipline was the dead process's: nobody's to remove.
-	removeClsact(t)
 }
 
 // dieAttached attaches two filters and dies without a word.
@@ -357,12 +365,4 @@ func hasClsact(t *testing.T) bool {
 		t.Fatal(err)
 	}
 	return found
-}
-
-// removeClsact takes the queueing discipline off lo as its maker would have.
-func removeClsact(t *testing.T) {
-	t.Helper()
-	if out, err := exec.Command("tc", "qdisc", "del", "dev", "lo", "clsact").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
 }

@@ -51,7 +51,8 @@ func TestPrivileges(t *testing.T) {
 		{"on_xdp", []capability{capBPF}, "CAP_NET_ADMIN", ""},
 		{"on_tp", []capability{capBPF, capNetAdmin}, "CAP_PERFMON", "load program on_tp"},
 		{"on_xdp", []capability{capBPF, capNetAdmin}, "", ""},
-		{"on_xdp", []capability{capSysAdmin}, "", ""},
+		{"on_xdp", []capability{capSysAdmin, capNetAdmin}, "", ""},
+		{"on_tp", []capability{capSysAdmin, capNetAdmin}, "", ""},
 	} {
 		o := openObject(t, "hooks.o")
 		without(t, func() {
