@@ -22,6 +22,7 @@ var Pipeline = []Pass{
 	{Name: "inline", Module: inline},
 	{Name: "slots", Func: promoteSlots}, // before everything that wants values instead of memory
 	{Name: "simplify", Func: optimize},
+	{Name: "lengths", Func: comparePointers},
 	{Name: "calls", Module: specializeCalls},
 	{Name: "late slots", Func: promoteSlots}, // folding made addresses constant
 	{Name: "memory", Func: forwardMemory},
@@ -44,6 +45,8 @@ var order = []struct{ before, after, why string }{
 	{"slots", "simplify", "folding works on values"},
 	{"slots", "calls", "a result that is stored but never loaded is unused"},
 	{"calls", "late simplify", "what only computes a dropped result is dead"},
+	{"simplify", "lengths", "a length that a check still compares with an index must stay a number"},
+	{"lengths", "late simplify", "checks become redundant"},
 	{"simplify", "late slots", "an index must be constant before its slot is taken apart"},
 	{"memory", "dead stores", "a forwarded load no longer keeps its store"},
 	{"dead stores", "expand", "a cleared slot is one operation until it is expanded"},
