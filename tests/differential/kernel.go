@@ -3,10 +3,12 @@ package differential
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"go/types"
 	"maps"
 	"path/filepath"
+	"strings"
 
 	"github.com/cilium/ebpf"
 
@@ -27,9 +29,27 @@ type kernelFunc struct {
 
 // outcome is what came of one call.
 type outcome struct {
-	fault string // "file.go:12: kind"; empty if the function returned
+	fault fault  // zero if the function returned
 	in    []byte // the arguments' memory afterwards
 	out   []byte
+}
+
+// fault is what ended a call.
+type fault struct {
+	pos  string // "file.go:12"; empty if it is not in the subject's own code
+	kind string
+}
+
+func (f fault) String() string {
+	if f.kind == "" {
+		return "no fault"
+	}
+	return strings.TrimPrefix(f.pos+": "+f.kind, ": ")
+}
+
+// matches compares a fault in the kernel with the native one.
+func (f fault) matches(native fault) bool {
+	return f.kind == native.kind && (f.pos == native.pos || f.pos == "")
 }
 
 // compileFunc compiles f and its wrapper.
@@ -110,32 +130,34 @@ func (k *kernelFunc) run(m mode, input []byte) (*outcome, error) {
 func (k *kernelFunc) doneOffset() int64 { return k.out.places[len(k.out.places)-1].off }
 
 // takeFault finds the one counter that is not zero and clears it.
-func (k *kernelFunc) takeFault() (string, error) {
+func (k *kernelFunc) takeFault() (found fault, err error) {
 	if k.faults == nil {
-		return "", fmt.Errorf("the program neither returned nor has a place to fault")
+		return found, errors.New("the program neither returned nor has a place to fault")
 	}
-	fault := ""
 	for i, s := range k.sites {
 		var counts []uint64
 		if err := k.faults.Lookup(uint32(i), &counts); err != nil {
-			return "", fmt.Errorf("read fault counter: %w", err)
+			return found, fmt.Errorf("read fault counter: %w", err)
 		}
 		for _, n := range counts {
 			if n == 0 {
 				continue
 			}
-			if fault != "" || n != 1 {
-				return "", fmt.Errorf("one run counted several faults: %s and %s (%d)", fault, s, n)
+			if found.kind != "" || n != 1 {
+				return found, fmt.Errorf("one run counted several faults: %s and %s (%d)", found, s, n)
 			}
-			fault = fmt.Sprintf("%s:%d: %s", filepath.Base(s.File), s.Line, s.Kind)
+			found.kind = s.Kind
+			if filepath.Base(s.File) == s.File {
+				found.pos = fmt.Sprintf("%s:%d", s.File, s.Line)
+			}
 			clear(counts)
 			if err := k.faults.Put(uint32(i), counts); err != nil {
-				return "", fmt.Errorf("clear fault counter: %w", err)
+				return found, fmt.Errorf("clear fault counter: %w", err)
 			}
 		}
 	}
-	if fault == "" {
-		return "", fmt.Errorf("the program left early without counting a fault")
+	if found.kind == "" {
+		return found, errors.New("the program left early without counting a fault")
 	}
-	return fault, nil
+	return found, nil
 }

@@ -91,7 +91,7 @@ func memory(p reflect.Value) []byte {
 	return reflect.SliceAt(reflect.TypeFor[byte](), p.UnsafePointer(), int(p.Type().Elem().Size())).Bytes()
 }
 
-func (n *nativeFunc) call(in, out reflect.Value) (fault string) {
+func (n *nativeFunc) call(in, out reflect.Value) (f fault) {
 	var args []reflect.Value
 	for i, p := range n.f.params {
 		stored := in.FieldByName(fmt.Sprint(inputField, i))
@@ -108,31 +108,36 @@ func (n *nativeFunc) call(in, out reflect.Value) (fault string) {
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			fault = fmt.Sprintf("%s: %s", panicPosition(), faultKind(r))
+			f = fault{panicPosition(packageOf(n.fn)), faultKind(r)}
 		}
 	}()
 	for i, r := range n.fn.Call(args) {
 		out.Field(i).Set(r)
 	}
 	out.FieldByName(doneField + "0").SetUint(1)
-	return ""
+	return f
 }
 
-// panicPosition is the file and line that panicked, seen from a deferred
-// function: the first frame below the runtime's.
-func panicPosition() string {
+// panicPosition is the file and line of a package that panicked, seen from a
+// deferred function: its innermost frame.
+func panicPosition(pkg string) string {
 	pcs := make([]uintptr, 32)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs)])
-	inPanic := false
 	for {
 		f, more := frames.Next()
-		inRuntime := strings.HasPrefix(f.Function, "runtime.")
-		if inPanic && !inRuntime {
+		if strings.HasPrefix(f.Function, pkg+".") {
 			return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
 		}
-		inPanic = inPanic || inRuntime
 		if !more {
-			return "?"
+			panic("BUG: the function that panicked is not on the stack")
 		}
 	}
+}
+
+// packageOf returns the import path of a function's package.
+func packageOf(fn reflect.Value) string {
+	name := runtime.FuncForPC(fn.Pointer()).Name()
+	slash := strings.LastIndexByte(name, '/') + 1
+	pkg, _, _ := strings.Cut(name[slash:], ".")
+	return name[:slash] + pkg
 }

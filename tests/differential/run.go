@@ -84,22 +84,22 @@ func hash(s string) uint64 {
 
 // difference describes how two outcomes differ; empty if they don't.
 func (k *kernelFunc) difference(m mode, want, got *outcome) string {
-	if want.fault != got.fault {
+	if !got.fault.matches(want.fault) {
 		return fmt.Sprintf("natively: %s\nkernel:   %s", k.describe(want), k.describe(got))
 	}
 	// After a fault nobody copies the stack back.
-	if !(m == onStack && want.fault != "") && !k.in.equal(want.in, got.in) {
+	if !(m == onStack && want.fault.kind != "") && !k.in.equal(want.in, got.in) {
 		return fmt.Sprintf("arguments afterwards\nnatively: %s\nkernel:   %s", k.in.format(want.in), k.in.format(got.in))
 	}
-	if want.fault == "" && !k.out.equal(want.out, got.out) {
+	if want.fault.kind == "" && !k.out.equal(want.out, got.out) {
 		return fmt.Sprintf("results\nnatively: %s\nkernel:   %s", k.describe(want), k.describe(got))
 	}
 	return ""
 }
 
 func (k *kernelFunc) describe(o *outcome) string {
-	if o.fault != "" {
-		return "fault " + o.fault
+	if o.fault.kind != "" {
+		return "fault " + o.fault.String()
 	}
 	return k.out.format(o.out)
 }

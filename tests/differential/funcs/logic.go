@@ -189,6 +189,14 @@ func CountDown(n uint8) (steps int, last uint8) {
 	return
 }
 
+func CountDownSigned(n int8) (steps int16, last int8) {
+	for i := n & 15; i >= 0; i -= 2 {
+		steps++
+		last = i
+	}
+	return
+}
+
 // NarrowCounter wraps: the counter becomes negative.
 func NarrowCounter(limit int8) (n int, last int8) {
 	for i := int8(40); i < 50; i += 100 {
