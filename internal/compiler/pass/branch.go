@@ -32,11 +32,13 @@ func (e *eliminator) block(b *ir.Block) {
 		e.learnEdge(b.Preds[0], b)
 	}
 	for _, phi := range b.Phis() {
+		r := fullInterval(phi.Type)
 		if c, ok := e.counters[phi]; ok {
-			r := fullInterval(phi.Type)
 			r.smin, r.smax = c.start, c.limit
-			set(e.facts, e.facts.ranges, phi, r.tighten(phi.Type))
+		} else if !e.joined(b, phi, &r) {
+			continue
 		}
+		set(e.facts, e.facts.ranges, phi, r.tighten(phi.Type))
 	}
 	e.compares(b)
 	if b.Term == ir.TermIf && b.Control.Op != ir.OpConst {
@@ -53,6 +55,32 @@ func (e *eliminator) block(b *ir.Block) {
 		e.block(child)
 	}
 	e.facts.release(mark)
+}
+
+// joined bounds a phi behind one branch, as min and max make it, by what each
+// way from the branch says of its operand.
+func (e *eliminator) joined(b *ir.Block, phi *ir.Value, r *interval) bool {
+	if len(b.Preds) != 2 || !phi.Type.IsInt() {
+		return false
+	}
+	head := e.dom.Idom(b)
+	var parts [2]interval
+	for i, p := range b.Preds {
+		mark := e.facts.mark()
+		switch {
+		case p == head:
+			e.learnEdge(head, b)
+		case len(p.Preds) == 1 && p.Preds[0] == head:
+			e.learnEdge(head, p)
+		default:
+			return false
+		}
+		parts[i] = e.facts.bounds(phi.Args[i])
+		e.facts.release(mark)
+	}
+	x, y := parts[0], parts[1]
+	*r = interval{min(x.umin, y.umin), max(x.umax, y.umax), min(x.smin, y.smin), max(x.smax, y.smax)}
+	return *r != fullInterval(phi.Type)
 }
 
 // compares folds comparisons that are used as values.
