@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/waggle-bpf/waggle/bpf/internal/sim"
+	"github.com/waggle-bpf/waggle/bpf/sk"
 )
 
 // NumCPU is the number of CPUs of the simulated kernel.
@@ -88,6 +90,25 @@ func (k *Kernel) Advance(d time.Duration) {
 // SetMemory puts bytes at an address that programs read with the functions of
 // package trace.
 func (k *Kernel) SetMemory(addr uint64, b []byte) { k.sim.Poke(addr, b) }
+
+// SetFIB makes answer the kernel's routing tables.
+func (k *Kernel) SetFIB(answer func(*sk.FIBLookup) sk.FIBResult) {
+	k.sim.FIB = func(q unsafe.Pointer) int32 { return int32(answer((*sk.FIBLookup)(q))) }
+}
+
+// SetCookie sets the socket cookie that programs find on a context, and the
+// cookie of a probe's attachment.
+func SetCookie[C any](k *Kernel, ctx *C, cookie uint64) { k.sim.SetCookie(unsafe.Pointer(ctx), cookie) }
+
+// SetTCP makes a socket that sk.FindTCP finds.
+func SetTCP[T sk.Tuple](k *Kernel, tuple T, s *sk.Sock) {
+	k.sim.SetSocket("tcp", sim.BytesOf(&tuple), unsafe.Pointer(s))
+}
+
+// SetUDP makes a socket that sk.FindUDP finds.
+func SetUDP[T sk.Tuple](k *Kernel, tuple T, s *sk.Sock) {
+	k.sim.SetSocket("udp", sim.BytesOf(&tuple), unsafe.Pointer(s))
+}
 
 // Log returns the lines that programs logged.
 func (k *Kernel) Log() []string { return k.log }

@@ -20,6 +20,13 @@ func (c *Context) Data() packet.Bytes {
 	return sim.State[*sim.Packet](unsafe.Pointer(c), "tc.Context.Data").Data()
 }
 
+// Meta returns the metadata that an XDP program put before the packet.
+//
+//bpf:intrinsic packet.data dataMeta data
+func (c *Context) Meta() packet.Bytes {
+	return sim.State[*sim.Packet](unsafe.Pointer(c), "tc.Context.Meta").Meta()
+}
+
 // EtherType returns the Ethernet type of the packet: packet.TypeIPv4 and so on.
 func (c *Context) EtherType() bpf.BE16 { return bpf.BE16(c.Protocol) }
 

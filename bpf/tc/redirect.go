@@ -5,6 +5,7 @@ import (
 
 	"github.com/waggle-bpf/waggle/bpf"
 	"github.com/waggle-bpf/waggle/bpf/internal/sim"
+	"github.com/waggle-bpf/waggle/bpf/sk"
 )
 
 // RedirectFlag says which way a redirected packet takes.
@@ -56,6 +57,24 @@ func (c *Context) RedirectVia(ifindex uint32, next *Neigh) Action {
 func (c *Context) CloneRedirect(ifindex uint32, flags RedirectFlag) bpf.Errno {
 	p := sim.State[*sim.Packet](unsafe.Pointer(c), "tc.Context.CloneRedirect")
 	return bpf.Errno(p.Clone(ifindex, uint64(flags)))
+}
+
+// FIBLookup asks the kernel's routing tables where the packet described by q
+// goes, and fills in the answer.
+//
+//bpf:helper fib_lookup(c, q, sizeof(q), flags)
+func (c *Context) FIBLookup(q *sk.FIBLookup, flags sk.FIBFlag) sk.FIBResult {
+	return sk.FIBResult(sim.Current("tc.Context.FIBLookup").FIBLookup(unsafe.Pointer(q)))
+}
+
+// Assign makes the kernel deliver the packet to socket s, which sk.FindTCP or
+// sk.FindUDP returned. It works on ingress only. Needs Linux 5.7.
+//
+//bpf:helper sk_assign(c, s, 0)
+func (c *Context) Assign(s *sk.Sock) bpf.Errno {
+	sim.Current("tc.Context.Assign")
+	c.Sk = s
+	return bpf.OK
 }
 
 // redirect notes where the packet goes. Only native bodies call it.

@@ -5,7 +5,6 @@ import (
 
 	"github.com/waggle-bpf/waggle/bpf"
 	"github.com/waggle-bpf/waggle/bpf/internal/sim"
-	"github.com/waggle-bpf/waggle/bpf/sk"
 )
 
 // Redirect sends the packet out of another interface. Return its result, which
@@ -36,13 +35,4 @@ func RedirectMap[M Targets](c *Context, m *M, key uint32, miss Action) Action {
 	}
 	p.Redirect = sim.Redirect{Helper: "redirect_map", Target: target}
 	return Redirect
-}
-
-// FIBLookup asks the kernel's routing tables where the packet described by q
-// goes, and fills in the answer.
-//
-//bpf:helper fib_lookup(c, q, sizeof(q), flags)
-func (c *Context) FIBLookup(q *sk.FIBLookup, flags FIBFlag) FIBResult {
-	sim.Unsupported("xdp.Context.FIBLookup")
-	return FIBNotForward
 }

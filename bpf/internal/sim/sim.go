@@ -29,13 +29,15 @@ type Kernel struct {
 	Log  func(line string)
 	// TailCalls is how many more tail calls the running program may make.
 	TailCalls int
-	Cookies   map[unsafe.Pointer]uint64 // socket cookies by context
+	FIB       func(query unsafe.Pointer) int32 // answers route look-ups
 
 	mu       sync.Mutex
 	maps     map[unsafe.Pointer]*Map
 	contexts map[unsafe.Pointer]any
 	indices  map[unsafe.Pointer]uint32
 	memory   map[uint64][]byte
+	sockets  map[string]unsafe.Pointer
+	cookies  map[unsafe.Pointer]uint64 // by context
 }
 
 // Task is the task that programs find themselves in.
@@ -64,14 +66,16 @@ func (k *Kernel) Stop() { current.CompareAndSwap(k, nil) }
 func (k *Kernel) Reset() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.FIB = nil
 	k.CPU, k.Now, k.Boot, k.Wall = 0, 1e9, 0, 1_700_000_000e9
 	k.Task = Task{PID: 1000, TGID: 1000, Comm: "bpftest", CgroupID: 1}
 	k.Rand = 1
-	k.Cookies = map[unsafe.Pointer]uint64{}
+	k.cookies = map[unsafe.Pointer]uint64{}
 	k.maps = map[unsafe.Pointer]*Map{}
 	k.contexts = map[unsafe.Pointer]any{}
 	k.indices = map[unsafe.Pointer]uint32{}
 	k.memory = map[uint64][]byte{}
+	k.sockets = map[string]unsafe.Pointer{}
 }
 
 // Current returns the running kernel; what names the function that needs it.
@@ -140,13 +144,6 @@ func Index(m unsafe.Pointer) uint32 {
 		k.indices[m] = i
 	}
 	return i
-}
-
-// Cookie returns the socket cookie of a context, 0 if none was set.
-func (k *Kernel) Cookie(ctx unsafe.Pointer) uint64 {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.Cookies[ctx]
 }
 
 // Random returns the next random number (splitmix64).
