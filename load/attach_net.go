@@ -10,6 +10,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 
+	"github.com/waggle-bpf/waggle/load/internal/capability"
 	"github.com/waggle-bpf/waggle/load/internal/sys"
 	"github.com/waggle-bpf/waggle/load/internal/tc"
 )
@@ -131,7 +132,7 @@ func RemoveStale(iface string) (int, error) {
 	}
 	n, err := tc.RemoveStale(dev.Index, func(pid int) bool { return processExists(pid) })
 	if err != nil {
-		return n, refused("remove stale filters from "+iface, err, capNetAdmin)
+		return n, refused("remove stale filters from "+iface, err, capability.NetAdmin)
 	}
 	return n, nil
 }

@@ -6,6 +6,8 @@ import (
 	"syscall"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/waggle-bpf/waggle/load/internal/capability"
 )
 
 // ErrNotSupported is what errors.Is finds in every error that means "this
@@ -80,7 +82,7 @@ func plainErrno(err error) error {
 
 // refused turns an EPERM into a PrivilegeError that names the first of the
 // needed capabilities the process lacks. Other errors get op in front.
-func refused(op string, err error, needs ...capability) error {
+func refused(op string, err error, needs ...capability.Cap) error {
 	if u, ok := err.(*UnsupportedError); ok && u.Op == "" {
 		u.Op = op
 		return u
@@ -88,5 +90,9 @@ func refused(op string, err error, needs ...capability) error {
 	if errors.Is(err, ErrNotSupported) || !errors.Is(err, syscall.EPERM) {
 		return fmt.Errorf("%s: %w", op, err)
 	}
-	return &PrivilegeError{Op: op, Capability: firstMissing(needs), Err: err}
+	denied := &PrivilegeError{Op: op, Err: err}
+	if first, missing := capability.Missing(needs...); missing {
+		denied.Capability = first.String()
+	}
+	return denied
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/waggle-bpf/waggle/load/internal/capability"
 )
 
 // Handle is an object in the kernel: its maps, programs and attachments.
@@ -120,7 +122,7 @@ func (h *Handle) Pin(dir string) (err error) {
 			continue
 		}
 		if err := m.Pin(filepath.Join(dir, "maps", info.Name)); err != nil {
-			return refused("pin map "+info.Name, err, capBPF)
+			return refused("pin map "+info.Name, err, capability.BPF)
 		}
 		undo = append(undo, m.Unpin)
 	}
@@ -144,7 +146,7 @@ func (h *Handle) Pin(dir string) (err error) {
 func OpenPinnedMap(path string) (*ebpf.Map, error) {
 	m, err := ebpf.LoadPinnedMap(path, nil)
 	if err != nil {
-		return nil, refused("open pinned map "+path, err, capBPF)
+		return nil, refused("open pinned map "+path, err, capability.BPF)
 	}
 	return m, nil
 }

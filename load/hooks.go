@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/waggle-bpf/waggle/load/internal/capability"
 )
 
 // hook is a row of the attach table: how programs of a type, an attach type
@@ -16,7 +18,7 @@ type hook struct {
 	// words holds the first words of sections; nil stands for all.
 	words []string
 	// needs are the capabilities that attaching takes.
-	needs  []capability
+	needs  []capability.Cap
 	attach func(*site) ([]*Link, error)
 	// refusal, instead of attach, says why there is no attaching.
 	refusal string
@@ -37,9 +39,9 @@ func hookOf(p *ebpf.ProgramSpec) *hook {
 }
 
 var (
-	needNet   = []capability{capNetAdmin}
-	needTrace = []capability{capPerfmon}
-	needRaw   = []capability{capNetRaw}
+	needNet   = []capability.Cap{capability.NetAdmin}
+	needTrace = []capability.Cap{capability.Perfmon}
+	needRaw   = []capability.Cap{capability.NetRaw}
 )
 
 // hooks is the attach table, first match first.

@@ -8,6 +8,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+
+	"github.com/waggle-bpf/waggle/load/internal/capability"
 )
 
 // Link is one program attached to one place.
@@ -48,7 +50,7 @@ func (l *Link) with(op string, f func(attachment) error) error {
 		return fmt.Errorf("%s %v: %w", op, l, errClosedLink)
 	}
 	if err := f(l.attached); err != nil {
-		return refused(op+" "+l.String(), err, capBPF, capNetAdmin)
+		return refused(op+" "+l.String(), err, capability.BPF, capability.NetAdmin)
 	}
 	return nil
 }
@@ -164,7 +166,7 @@ func (l *Link) Output() (io.ReadCloser, error) {
 func OpenPinnedLink(path string) (*Link, error) {
 	l, err := link.LoadPinnedLink(path, nil)
 	if err != nil {
-		return nil, refused("open pinned link "+path, err, capBPF)
+		return nil, refused("open pinned link "+path, err, capability.BPF)
 	}
 	name := "?"
 	if info, err := l.Info(); err == nil {

@@ -11,6 +11,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/features"
+
+	"github.com/waggle-bpf/waggle/load/internal/capability"
 )
 
 // Options control Load. The zero value loads everything.
@@ -134,7 +136,7 @@ func (o *Object) explain(spec *ebpf.CollectionSpec, opts Options, err error) err
 	if m := programInError.FindStringSubmatch(err.Error()); m != nil && spec.Programs[m[1]] != nil {
 		return explainProgram(spec, m[1], opts, err)
 	}
-	return refused("load object "+o.name, err, capBPF)
+	return refused("load object "+o.name, err, capability.BPF)
 }
 
 func (o *Object) explainMap(name string, m *ebpf.MapSpec, err error) error {
@@ -142,7 +144,7 @@ func (o *Object) explainMap(name string, m *ebpf.MapSpec, err error) error {
 	if errors.Is(err, syscall.EINVAL) && errors.Is(features.HaveMapType(m.Type), ErrNotSupported) {
 		return &UnsupportedError{Op: op, Feature: "map type " + m.Type.String(), Err: err}
 	}
-	return refused(op, unwrapped(err), capBPF, capNetAdmin)
+	return refused(op, unwrapped(err), capability.BPF, capability.NetAdmin)
 }
 
 func explainProgram(spec *ebpf.CollectionSpec, name string, opts Options, err error) error {

@@ -12,11 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/waggle-bpf/waggle/internal/testkit"
+	"github.com/waggle-bpf/waggle/load/internal/capability"
 )
 
 // without runs f on a thread that lacks capabilities, all other than those
 // named included.
-func without(t *testing.T, f func(), keep ...capability) {
+func without(t *testing.T, f func(), keep ...capability.Cap) {
 	t.Helper()
 	testkit.RequireRoot(t)
 	done := make(chan error)
@@ -43,16 +44,16 @@ func without(t *testing.T, f func(), keep ...capability) {
 func TestPrivileges(t *testing.T) {
 	for _, tt := range []struct {
 		program string
-		keep    []capability
+		keep    []capability.Cap
 		want    string
 		op      string
 	}{
 		{"on_xdp", nil, "CAP_BPF", "create map "},
-		{"on_xdp", []capability{capBPF}, "CAP_NET_ADMIN", ""},
-		{"on_tp", []capability{capBPF, capNetAdmin}, "CAP_PERFMON", "load program on_tp"},
-		{"on_xdp", []capability{capBPF, capNetAdmin}, "", ""},
-		{"on_xdp", []capability{capSysAdmin, capNetAdmin}, "", ""},
-		{"on_tp", []capability{capSysAdmin, capNetAdmin}, "", ""},
+		{"on_xdp", []capability.Cap{capability.BPF}, "CAP_NET_ADMIN", ""},
+		{"on_tp", []capability.Cap{capability.BPF, capability.NetAdmin}, "CAP_PERFMON", "load program on_tp"},
+		{"on_xdp", []capability.Cap{capability.BPF, capability.NetAdmin}, "", ""},
+		{"on_xdp", []capability.Cap{capability.SysAdmin, capability.NetAdmin}, "", ""},
+		{"on_tp", []capability.Cap{capability.SysAdmin, capability.NetAdmin}, "", ""},
 	} {
 		o := openObject(t, "hooks.o")
 		without(t, func() {
@@ -84,7 +85,7 @@ func TestPrivilegesOfAttach(t *testing.T) {
 		if !errors.As(err, &denied) || denied.Capability != "CAP_NET_ADMIN" || err.Error() != "attach on_tcx: needs CAP_NET_ADMIN" {
 			t.Errorf("error %v", err)
 		}
-	}, capBPF)
+	}, capability.BPF)
 }
 
 // TestUnsupported loads what no kernel has.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+
+	"github.com/waggle-bpf/waggle/load/internal/capability"
 )
 
 // mapError names the operation and the map. EPERM is no want of rights if the
@@ -13,8 +15,8 @@ func mapError(op, name string, err error) error {
 		return nil
 	}
 	op += " map " + name
-	if missing := firstMissing([]capability{capBPF}); missing != "" && errors.Is(err, syscall.EPERM) {
-		return &PrivilegeError{Op: op, Capability: missing, Err: err}
+	if first, missing := capability.Missing(capability.BPF); missing && errors.Is(err, syscall.EPERM) {
+		return &PrivilegeError{Op: op, Capability: first.String(), Err: err}
 	}
 	return fmt.Errorf("%s: %w", op, err)
 }

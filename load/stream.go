@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/waggle-bpf/waggle/load/internal/capability"
 )
 
 // Stream is a sequence of events from a ring buffer or a perf buffer.
@@ -143,7 +145,7 @@ func openStream[T any](h *Handle, name string, opts StreamOptions) (*Stream[T], 
 	}
 	src, err := openSource(m, opts.withDefaults())
 	if err != nil {
-		return nil, refused("open events of "+name, err, capBPF)
+		return nil, refused("open events of "+name, err, capability.BPF)
 	}
 	return &Stream[T]{
 		src:  src,
