@@ -39,5 +39,8 @@
 // follows the same rules on 64-bit machines. Sizes are checked against the
 // kernel's, fields against the object's BTF.
 //
+// Package probe below this one tells what the kernel, the process's rights and
+// the mounted file systems allow.
+//
 // Only Linux can load; opening and inspecting objects works everywhere.
 package load

@@ -102,29 +102,44 @@ func (h *Handle) disown(links ...*Link) {
 // links/PROGRAM for the first link of a program, links/PROGRAM-2 and so on
 // for further ones. Read them with OpenPinnedMap and OpenPinnedLink. If one
 // cannot be pinned, those before it are unpinned again.
-func (h *Handle) Pin(dir string) (err error) {
-	var undo []func() error
-	defer func() {
-		if err != nil {
-			for _, f := range slices.Backward(undo) {
-				err = errors.Join(err, f())
-			}
-		}
-	}()
-	for _, sub := range []string{"maps", "links"} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
-			return fmt.Errorf("pin to %s: %w", dir, err)
-		}
+func (h *Handle) Pin(dir string) error {
+	var done []pinned
+	err := h.pinMaps(filepath.Join(dir, "maps"), &done)
+	if err == nil {
+		err = h.pinLinks(filepath.Join(dir, "links"), &done)
+	}
+	if err == nil {
+		return nil
+	}
+	for _, p := range slices.Backward(done) {
+		err = errors.Join(err, p.Unpin())
+	}
+	return err
+}
+
+// pinned is a map or link.
+type pinned interface{ Unpin() error }
+
+func (h *Handle) pinMaps(dir string, done *[]pinned) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("pin maps: %w", err)
 	}
 	for _, info := range h.obj.Maps() {
 		m := h.coll.Maps[info.Name]
 		if m == nil || m.IsPinned() {
 			continue
 		}
-		if err := m.Pin(filepath.Join(dir, "maps", info.Name)); err != nil {
+		if err := m.Pin(filepath.Join(dir, info.Name)); err != nil {
 			return refused("pin map "+info.Name, err, capability.BPF)
 		}
-		undo = append(undo, m.Unpin)
+		*done = append(*done, m)
+	}
+	return nil
+}
+
+func (h *Handle) pinLinks(dir string, done *[]pinned) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("pin links: %w", err)
 	}
 	count := map[string]int{}
 	for _, l := range h.Links() {
@@ -133,10 +148,10 @@ func (h *Handle) Pin(dir string) (err error) {
 		if n := count[name]; n > 1 {
 			name = fmt.Sprintf("%s-%d", name, n)
 		}
-		if err := l.Pin(filepath.Join(dir, "links", name)); err != nil {
+		if err := l.Pin(filepath.Join(dir, name)); err != nil {
 			return err
 		}
-		undo = append(undo, l.Unpin)
+		*done = append(*done, l)
 	}
 	return nil
 }
