@@ -72,6 +72,16 @@ func TestScenes(t *testing.T) {
 				c.r.packet(c.at(c.seq+uint32(i*50), s[i*50:min(len(s), i*50+50)]))
 			}
 		}, []string{"GET /1", "GET /2", "GET /3"}},
+		{"not HTTP, out of order", func(c *wire) {
+			first, second := "SSH-2.0-x\r\n", get("/inside")
+			c.r.packet(c.at(c.seq+uint32(len(first)), second))
+			c.send(first, second, get("/inside"))
+			c.r.w.finish()
+		}, nil},
+		{"its beginning on another way", func(c *wire) {
+			c.seq += 2 << 20
+			c.send("...", get("/2"), get("/3"))
+		}, []string{"GET /2", "GET /3"}},
 		{"keep-alive probe", func(c *wire) {
 			c.r.packet(c.at(c.seq-1, "\x00"))
 			c.send(get("/1"))
@@ -292,8 +302,15 @@ func TestUploads(t *testing.T) {
 func TestUploadEndsInPacket(t *testing.T) {
 	r := newRig(t)
 	c := r.connect()
-	c.send(inPieces(put("/1", trap(1_000_000))+get("/2")+get("/3"), 40_000)...)
+	pieces := inPieces(put("/1", trap(1_000_000))+get("/2")+get("/3"), 40_000)
+	c.send(pieces...)
 	r.want("PUT /1", "GET /2", "GET /3")
+	last := pieces[len(pieces)-1]
+	before := r.sent
+	r.packet(c.at(c.seq-uint32(len(last)), last))
+	if r.sent != before {
+		t.Error("the last packet was sent to user space again")
+	}
 }
 
 // TestIgnored wants a connection that isn't HTTP to cost nothing.
@@ -305,9 +322,22 @@ func TestIgnored(t *testing.T) {
 		c.send(first)
 		before := r.sent
 		c.send(slices.Repeat([]string{trap(1000)}, 100)...)
+		again := r.attached() // a SYN that comes late
+		again.syn()
+		c.send(slices.Repeat([]string{trap(1000)}, 100)...)
 		if r.sent > before {
 			t.Errorf("%q: %d bytes were sent to user space", first, r.sent-before)
 		}
 		r.want()
+	}
+}
+
+// TestChatter wants a connection that keeps looking like HTTP to be given up.
+func TestChatter(t *testing.T) {
+	r := newRig(t)
+	r.attached().send(slices.Repeat([]string{"MAIL FROM:<a@b>\r\n", "RCPT TO:<c@d>\r\n"}, 100)...)
+	r.want()
+	if r.sent > 500 {
+		t.Errorf("%d bytes were sent to user space", r.sent)
 	}
 }

@@ -90,12 +90,7 @@ func (f *State) decide(ctx *tc.Context, s *segment) bool {
 // After that has been sent, the beginning is sent in any case: user space waits for
 // it.
 func (f *State) decideFirst(ctx *tc.Context, s *segment) bool {
-	switch early := s.seq - f.Born; {
-	case early > Window: // the beginning won't come
-		f.Mode = scanning
-		f.leave(s)
-		return false
-	case early > 0:
+	if s.seq != f.Born {
 		f.Early = true
 		return true
 	}

@@ -110,7 +110,6 @@ func payloadLen(ctx *tc.Context, p packet.Packet) uint32 {
 	if p.IPv4 != nil && p.IPv4.TotalLen == 0 || p.IPv6 != nil && p.IPv6.PayloadLen == 0 {
 		end = ctx.Len
 	}
-	end = min(end, ctx.Len)
 	off := uint32(p.L7)
 	if end <= off {
 		return 0
