@@ -563,3 +563,32 @@ func TestAttachAllTailCalls(t *testing.T) {
 		t.Errorf("links %v", links)
 	}
 }
+
+// TestAttachBesideOthers attaches two programs to one place: both see every
+// packet, as both return TCX_NEXT, and one goes without the other.
+func TestAttachBesideOthers(t *testing.T) {
+	for _, mode := range []TCMode{TCAuto, Clsact} {
+		a, b := loadHook(t, "on_tcx"), loadHook(t, "on_tcx")
+		target := Target{Interfaces: []string{"lo"}, TC: mode}
+		for _, h := range []*Handle{a, b} {
+			if _, err := h.Attach("on_tcx", target); err != nil {
+				t.Fatal(err)
+			}
+		}
+		loop(t, 5)
+		first, second := runsOf(t, a, runTCX), runsOf(t, b, runTCX)
+		if first == 0 || first != second {
+			t.Errorf("mode %d: %d packets met the first program, %d the second", mode, first, second)
+		}
+		if err := a.Close(); err != nil {
+			t.Fatal(err)
+		}
+		loop(t, 5)
+		if runsOf(t, b, runTCX) == second {
+			t.Errorf("mode %d: the second program went with the first", mode)
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
