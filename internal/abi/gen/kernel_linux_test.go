@@ -1,24 +1,20 @@
 package main
 
 import (
-	"errors"
-	"io/fs"
 	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf/btf"
+
+	"github.com/waggle-bpf/waggle/internal/testkit"
 )
 
 // kernelBTF returns the running kernel's types.
 func kernelBTF(t *testing.T) *btf.Spec {
 	t.Helper()
+	testkit.RequireRoot(t)
 	spec, err := btf.LoadKernelSpec()
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		t.Skipf("needs the kernel's BTF: %v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.Need(t, err)
 	return spec
 }
 
