@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
+	"syscall"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -54,5 +56,26 @@ func (s *site) toCgroup(at ebpf.AttachType) ([]*Link, error) {
 		return nil, fmt.Errorf("open control group %s: not a directory", path)
 	}
 	l, err := link.AttachCgroup(link.CgroupOptions{Path: path, Attach: at, Program: s.prog})
+	if errors.Is(err, syscall.EBADF) {
+		err = errors.New("not a control group of version 2" + cgroupHint())
+	}
 	return s.single("control group "+path, l, err)
+}
+
+// cgroupHint says where the control groups of version 2 are: many machines have
+// those of version 1 at the usual place.
+func cgroupHint() string {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(mounts)) {
+		// proc_pid_mountinfo(5): the mount point is the fifth field, the type
+		// the first behind the dash.
+		head, tail, _ := strings.Cut(line, " - ")
+		if fields := strings.Fields(head); len(fields) > 4 && strings.HasPrefix(tail, "cgroup2 ") {
+			return "; those are at " + fields[4]
+		}
+	}
+	return "; this machine has none mounted"
 }

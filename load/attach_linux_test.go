@@ -477,6 +477,7 @@ func TestAttachRefuses(t *testing.T) {
 	check("on_connect4", Target{}, "no control group named")
 	check("on_connect4", Target{Cgroup: "/absent"}, "open control group")
 	check("on_connect4", Target{Cgroup: "/proc/version"}, "not a directory")
+	check("on_connect4", Target{Cgroup: "/proc"}, "not a control group of version 2; those are at /")
 	check("on_tp", Target{Tracepoint: "sock/absent"}, "no such tracepoint")
 	check("on_tp", Target{Tracepoint: "absent"}, "want GROUP/NAME")
 	check("on_raw_tp", Target{Tracepoint: "absent"}, "no such tracepoint")
