@@ -274,9 +274,28 @@ func TestRingBufBatched(t *testing.T) {
 		ring.SubmitBatched(ring.Reserve())
 	}
 	ring.OutputBatched(&event{})
+	if ring.Size() != 4096 {
+		t.Errorf("size %d", ring.Size())
+	}
 	if n := bpftest.Wakeups(k, &ring); n != 7 {
 		// A reservation counts as waiting: from the tenth on, each wakes.
 		t.Errorf("%d wake-ups for 16 records with a mark of 10, want 7", n)
+	}
+}
+
+// A ring smaller than WakeupBytes wakes its reader too.
+func TestRingBufSmall(t *testing.T) {
+	k := bpftest.New(t)
+	for range 4096 / 4 / 24 {
+		ring.OutputBatched(&event{})
+	}
+	if n := bpftest.Wakeups(k, &ring); n != 0 {
+		t.Errorf("%d wake-ups below a quarter of the ring", n)
+	}
+	ring.OutputBatched(&event{})
+	ring.OutputBatched(&event{})
+	if n := bpftest.Wakeups(k, &ring); n != 1 {
+		t.Errorf("%d wake-ups at a quarter of the ring, want 1", n)
 	}
 }
 

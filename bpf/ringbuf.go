@@ -18,7 +18,8 @@ const (
 )
 
 // WakeupBytes is the amount of unread data at which Wakeup and the Batched
-// methods of RingBuf wake the reader. Settable before load.
+// methods of RingBuf wake the reader; in rings below four times the size, a
+// quarter of it is enough. Settable before load.
 //
 //bpf:const
 var WakeupBytes uint64 = 128 << 10
@@ -109,12 +110,22 @@ func (m *RingBuf[T]) OutputN(v *T, n uint32, flags RingFlag) Errno {
 }
 
 // Wakeup returns the flag for the next record: ForceWakeup if at least
-// WakeupBytes are waiting for the reader, else NoWakeup.
+// WakeupBytes are waiting for the reader, or a quarter of a small ring, else
+// NoWakeup.
 func (m *RingBuf[T]) Wakeup() RingFlag {
-	if m.Available() >= WakeupBytes {
+	n := m.Available()
+	if n >= WakeupBytes || n >= m.Size()/4 {
 		return ForceWakeup
 	}
 	return NoWakeup
+}
+
+// Size returns the size of the ring in bytes.
+//
+//bpf:helper ringbuf_query(m, 1)
+func (m *RingBuf[T]) Size() uint64 {
+	sim.Current("RingBuf.Size")
+	return uint64(m.MaxEntries)
 }
 
 // Available returns how many bytes wait for the reader, the records' headers
