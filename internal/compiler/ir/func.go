@@ -16,8 +16,11 @@ type Func struct {
 	Blocks   []*Block         // Blocks[0] is the entry and has no predecessors
 	Slots    []*Slot
 	NoInline bool
-	NotNil   []bool // parameters that no caller passes nil for, once pass calls ran
-	Pos      token.Pos
+	// MustInline: the function returns addresses in its own frame, inside a
+	// function value.
+	MustInline bool
+	NotNil     []bool // parameters that no caller passes nil for, once pass calls ran
+	Pos        token.Pos
 
 	nextValue, nextBlock, nextSlot int
 }

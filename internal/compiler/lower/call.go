@@ -31,17 +31,15 @@ func (f *fn) call(in *ssa.Call) {
 		f.vals[in] = f.builtin(in, b)
 		return
 	}
-	callee := c.StaticCallee()
+	target := f.target(c)
+	callee := target.fn
 	if callee == nil {
-		f.fail(in.Pos(), subset.NoForm, "call a function by its name", "the function called is not known at compile time")
-	}
-	if _, ok := c.Value.(*ssa.MakeClosure); ok {
-		f.fail(in.Pos(), subset.NoForm, "pass what it needs as parameters", "function literals that capture variables are not part of kernel Go yet")
+		f.fail(in.Pos(), subset.FuncChoice, "call a function by its name", "the function called is not known at compile time")
 	}
 	low := f.lowering(callee)
 	switch {
 	case low == nil:
-		f.callFunc(in, callee)
+		f.callFunc(in, target)
 	case low.Helper != "":
 		f.vals[in] = f.callHelper(in, callee, low)
 	default:
@@ -49,12 +47,17 @@ func (f *fn) call(in *ssa.Call) {
 	}
 }
 
-// callFunc calls a Go function.
-func (f *fn) callFunc(in *ssa.Call, callee *ssa.Function) {
-	inst := f.m.instance(callee, f.argKinds(&in.Call))
+// callFunc calls a Go function: captured variables first, then the arguments.
+func (f *fn) callFunc(in *ssa.Call, target shape) {
+	callee := target.fn
+	shapes := f.argShapes(&in.Call)
+	inst := f.m.instance(f, target, shapes, in.Pos())
 	var args []*ir.Value
+	if _, named := in.Call.Value.(*ssa.Function); !named {
+		args = append(args, f.value(in.Call.Value)...)
+	}
 	for i, a := range in.Call.Args {
-		types := f.leafTypes(callee.Params[i].Type(), f.isPacket(a))
+		types := f.leafTypes(callee.Params[i].Type(), shapes[i])
 		for k, x := range f.value(a) {
 			args = append(args, f.convertLeaf(x, types[k]))
 		}
@@ -79,9 +82,12 @@ func (f *fn) callResults(in *ssa.Call, call *ir.Value, inst *instance, res *type
 	n := int64(0)
 	var reps []rep
 	for i := range res.Len() {
-		packet := i < len(inst.results) && inst.results[i]
-		var r rep
-		for _, t := range f.leafTypes(res.At(i).Type(), packet) {
+		var s shape
+		if i < len(inst.results) {
+			s = inst.results[i]
+		}
+		r := rep{}
+		for _, t := range f.leafTypes(res.At(i).Type(), s) {
 			v := f.emit(ir.OpResult, t, call)
 			v.Int = n
 			n++

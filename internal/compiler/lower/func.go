@@ -26,15 +26,15 @@ type fn struct {
 	ir   *ir.Func
 	inst *instance
 
-	packets map[ssa.Value]bool
-	vals    map[ssa.Value]rep
-	tuples  map[ssa.Value][]rep
-	blocks  map[*ssa.BasicBlock]*ir.Block // where a block starts
-	ends    map[*ssa.BasicBlock]*ir.Block // where it ends, after the checks in it
-	entry   *ir.Block
-	cur     *ir.Block
-	pos     token.Pos // of the instruction being lowered
-	out     *ir.Value // where an in-memory result goes
+	shapes map[ssa.Value]shape
+	vals   map[ssa.Value]rep
+	tuples map[ssa.Value][]rep
+	blocks map[*ssa.BasicBlock]*ir.Block // where a block starts
+	ends   map[*ssa.BasicBlock]*ir.Block // where it ends, after the checks in it
+	entry  *ir.Block
+	cur    *ir.Block
+	pos    token.Pos // of the instruction being lowered
+	out    *ir.Value // where an in-memory result goes
 }
 
 func (f *fn) fail(pos token.Pos, code, hint, format string, args ...any) {
@@ -45,11 +45,11 @@ func (f *fn) fail(pos token.Pos, code, hint, format string, args ...any) {
 	panic(errRefused)
 }
 
-func (f *fn) lower(kinds []bool) {
+func (f *fn) lower(free, params []shape) {
 	f.entry = f.ir.NewBlock()
 	f.cur = f.entry
 	f.pos = f.src.Pos()
-	f.params(kinds)
+	f.params(free, params)
 	order := f.src.DomPreorder()
 	for _, b := range order {
 		f.blocks[b] = f.ir.NewBlock()
@@ -73,7 +73,7 @@ func (f *fn) lower(kinds []bool) {
 
 // params makes the flattened parameters and, for a result that lives in
 // memory, the pointer to it.
-func (f *fn) params(kinds []bool) {
+func (f *fn) params(free, params []shape) {
 	n := int64(0)
 	param := func(t ir.Type) *ir.Value {
 		v := f.emit(ir.OpParam, t)
@@ -82,12 +82,18 @@ func (f *fn) params(kinds []bool) {
 		f.ir.Params = append(f.ir.Params, v)
 		return v
 	}
-	for i, p := range f.src.Params {
-		var r rep
-		for _, t := range f.leafTypes(p.Type(), kinds[i]) {
+	leaves := func(v ssa.Value, s shape) {
+		r := rep{}
+		for _, t := range f.leafTypes(v.Type(), s) {
 			r = append(r, param(t))
 		}
-		f.vals[p] = r
+		f.vals[v] = r
+	}
+	for i, v := range f.src.FreeVars {
+		leaves(v, free[i])
+	}
+	for i, p := range f.src.Params {
+		leaves(p, params[i])
 	}
 	if res := f.src.Signature.Results(); res.Len() == 1 && f.layout(res.At(0).Type()).inMemory {
 		f.out = param(ir.Ptr)
@@ -98,22 +104,6 @@ func (f *fn) params(kinds []bool) {
 			}
 		}
 	}
-}
-
-// leafTypes returns the machine types of a value of type t.
-func (f *fn) leafTypes(t types.Type, packet bool) []ir.Type {
-	lay := f.layout(t)
-	if lay.inMemory {
-		return []ir.Type{ir.Ptr}
-	}
-	if packet {
-		return []ir.Type{ir.Ptr, ir.Ptr, ir.I64}
-	}
-	ts := make([]ir.Type, len(lay.leaves))
-	for i, l := range lay.leaves {
-		ts[i] = l.typ
-	}
-	return ts
 }
 
 func (f *fn) layout(t types.Type) *layout { return f.m.layouts.of(t) }
@@ -129,7 +119,7 @@ func (f *fn) declarePhis(b *ssa.BasicBlock) {
 			f.fail(phi.Pos(), subset.LargeChoice, "assign through a pointer or index instead", "a large value is chosen by control flow")
 		}
 		var r rep
-		for _, t := range f.leafTypes(phi.Type(), f.isPacket(phi)) {
+		for _, t := range f.leafTypes(phi.Type(), f.shapeOf(phi)) {
 			v := f.emit(ir.OpPhi, t)
 			r = append(r, v)
 		}
@@ -183,7 +173,7 @@ func (f *fn) fillPhi(phi *ssa.Phi, start *ir.Block, b *ssa.BasicBlock, index []i
 	for k := range r {
 		r[k].Args = make([]*ir.Value, len(start.Preds))
 	}
-	packet := f.isPacket(phi)
+	s := f.shapeOf(phi)
 	for i, e := range phi.Edges {
 		at := index[i]
 		if at < 0 {
@@ -191,7 +181,10 @@ func (f *fn) fillPhi(phi *ssa.Phi, start *ir.Block, b *ssa.BasicBlock, index []i
 		}
 		f.cur = f.ends[b.Preds[i]]
 		er := f.value(e)
-		if packet && !f.isPacket(e) && !isNilConst(e) {
+		if s.fn != nil && f.shapeOf(e).key() != s.key() {
+			f.failFunc(phi)
+		}
+		if s.packet && !f.isPacket(e) && !isNilConst(e) {
 			f.fail(phi.Pos(), subset.MixedSlices, "keep the two apart", "a packet slice and a plain slice meet in one variable")
 		}
 		for k := range r {
@@ -219,7 +212,7 @@ func (f *fn) dropUnreachable() { f.ir.DropUnreachable() }
 // resultTypes records the flattened results.
 func (f *fn) resultTypes() {
 	res := f.src.Signature.Results()
-	f.inst.results = make([]bool, max(1, res.Len()))
+	f.inst.results = make([]shape, max(1, res.Len()))
 	if f.ir.Prog != nil {
 		f.ir.Results = []ir.Type{f.layout(res.At(0).Type()).leaves[0].typ}
 		return
@@ -229,22 +222,39 @@ func (f *fn) resultTypes() {
 	}
 	for i := range res.Len() {
 		t := res.At(i).Type()
-		packet := f.m.isPacketType(t) || isSliceOrString(t) && f.returnsPacket(i)
-		f.inst.results[i] = packet
-		f.ir.Results = append(f.ir.Results, f.leafTypes(t, packet)...)
+		s := f.returned(i)
+		f.inst.results[i] = s
+		f.ir.Results = append(f.ir.Results, f.leafTypes(t, s)...)
+		if s.fn != nil {
+			f.ir.MustInline = true // what it captured lives in this frame
+		}
 	}
 }
 
-func (f *fn) returnsPacket(i int) bool {
+// returned returns the shape of result i.
+func (f *fn) returned(i int) shape {
+	t := f.src.Signature.Results().At(i).Type()
+	if !hasShape(t) {
+		return shape{}
+	}
+	var s shape
 	for _, b := range f.src.Blocks {
 		if len(b.Instrs) == 0 {
 			continue
 		}
-		if ret, ok := b.Instrs[len(b.Instrs)-1].(*ssa.Return); ok && f.isPacket(ret.Results[i]) {
-			return true
+		ret, ok := b.Instrs[len(b.Instrs)-1].(*ssa.Return)
+		if !ok {
+			continue
+		}
+		r := f.shapeOf(ret.Results[i])
+		if r.fn != nil && s.fn != nil && r.key() != s.key() {
+			f.failFunc(ret.Results[i])
+		}
+		if !r.isZero() {
+			s = r
 		}
 	}
-	return false
+	return s
 }
 
 // emit appends a value to the current block.

@@ -16,7 +16,11 @@ func (f *fn) instr(in ssa.Instruction) {
 	switch in := in.(type) {
 	case *ssa.Phi, *ssa.DebugRef:
 	case *ssa.Alloc:
-		f.vals[in] = rep{f.alloc(in)}
+		if !isFunc(in.Type()) { // those are what is stored in them
+			f.vals[in] = rep{f.alloc(in)}
+		}
+	case *ssa.MakeClosure:
+		f.vals[in] = f.closure(in)
 	case *ssa.BinOp:
 		f.vals[in] = rep{f.binop(in)}
 	case *ssa.UnOp:
@@ -48,6 +52,10 @@ func (f *fn) instr(in ssa.Instruction) {
 	case *ssa.Extract:
 		f.vals[in] = f.tuples[in.Tuple][in.Index]
 	case *ssa.Store:
+		if isFunc(in.Addr.Type()) {
+			f.storeFunc(in)
+			return
+		}
 		f.store(f.addr(in.Addr), in.Val, in.Addr.Type().Underlying().(*types.Pointer).Elem())
 	case *ssa.If:
 		f.cur.SetIf(f.value(in.Cond)[0], f.blocks[in.Block().Succs[0]], f.blocks[in.Block().Succs[1]], f.pos)
@@ -67,8 +75,6 @@ func (f *fn) instr(in ssa.Instruction) {
 // have made unnecessary.
 func describe(in ssa.Instruction) string {
 	switch in.(type) {
-	case *ssa.MakeClosure:
-		return "a function literal that is kept as a value"
 	case *ssa.MakeSlice:
 		return "make of a slice"
 	case *ssa.MakeMap, *ssa.MapUpdate, *ssa.Lookup:
@@ -94,8 +100,10 @@ func (f *fn) value(v ssa.Value) rep {
 		return f.constValue(v)
 	case *ssa.Global:
 		return rep{f.globalAddr(v)}
-	case *ssa.Function, *ssa.Builtin:
-		f.fail(v.Pos(), subset.NoForm, "call it directly", "function %s is used as a value", v.Name())
+	case *ssa.Function:
+		return nil // its shape says everything
+	case *ssa.Builtin:
+		panic("BUG: builtin " + v.Name() + " as a value")
 	}
 	r, ok := f.vals[v]
 	if !ok {
@@ -157,7 +165,7 @@ func (f *fn) zeroValue(t types.Type, packet bool) rep {
 		return rep{s}
 	}
 	var r rep
-	for _, lt := range f.leafTypes(t, packet) {
+	for _, lt := range f.leafTypes(t, shape{packet: packet}) {
 		r = append(r, f.constant(lt, 0))
 	}
 	return r
@@ -171,10 +179,11 @@ func (f *fn) ret(in *ssa.Return) {
 			f.move(f.out, r[0], f.layout(v.Type()).size)
 			continue
 		}
-		if isSliceOrString(v.Type()) && !f.isPacket(v) && f.returnsPacket(i) && !isNilConst(v) {
+		want := f.returned(i)
+		if want.packet && !f.isPacket(v) && !isNilConst(v) {
 			f.fail(in.Pos(), subset.MixedSlices, "keep the two apart", "a packet slice and a plain slice are returned by one function")
 		}
-		types := f.leafTypes(v.Type(), isSliceOrString(v.Type()) && f.returnsPacket(i))
+		types := f.leafTypes(v.Type(), want)
 		for k, x := range r {
 			rets = append(rets, f.convertLeaf(x, types[k]))
 		}
@@ -186,6 +195,9 @@ func (f *fn) ret(in *ssa.Return) {
 func (f *fn) unop(in *ssa.UnOp) rep {
 	switch in.Op {
 	case token.MUL:
+		if isFunc(in.X.Type()) {
+			return f.value(in.X)
+		}
 		return f.load(f.addr(in.X), in.Type())
 	case token.NOT:
 		x := f.value(in.X)[0]
@@ -199,4 +211,22 @@ func (f *fn) unop(in *ssa.UnOp) rep {
 	}
 	f.fail(in.Pos(), subset.NoForm, "see docs/subset.md", "operator %s is not part of kernel Go", in.Op)
 	return nil
+}
+
+// closure returns what a function literal captured, one after the other.
+func (f *fn) closure(in *ssa.MakeClosure) rep {
+	r := rep{}
+	for _, b := range in.Bindings {
+		r = append(r, f.value(b)...)
+	}
+	return r
+}
+
+// storeFunc lets a local variable of function type stand for what is assigned
+// to it.
+func (f *fn) storeFunc(in *ssa.Store) {
+	if _, ok := in.Addr.(*ssa.Alloc); !ok || f.shapeOf(in.Val).fn == nil {
+		f.fail(in.Pos(), subset.FuncChoice, "assign a function to a local variable once", "a function is stored where it can't be followed")
+	}
+	f.vals[in.Addr] = f.value(in.Val)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/waggle-bpf/waggle/internal/compiler/diag"
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
 	"github.com/waggle-bpf/waggle/internal/compiler/source"
+	"github.com/waggle-bpf/waggle/internal/compiler/subset"
 )
 
 // Module lowers everything that the programs of pkg reach. The error, if any,
@@ -50,12 +51,13 @@ type module struct {
 	instances map[string]*instance
 	names     map[string]bool // C identifiers in use
 	diags     diag.List
+	depth     int // of instances being lowered
 }
 
-// instance is a function lowered for one combination of slice kinds.
+// instance is a function lowered for one combination of shapes.
 type instance struct {
 	fn      *ir.Func
-	results []bool // which results are packet slices
+	results []shape
 	busy    bool
 }
 
@@ -135,7 +137,7 @@ func (m *module) program(p *source.Program) {
 	f := m.newFunc(p.Func, p.Func.Name())
 	f.Prog = &ir.Program{Kind: p.Kind, Target: p.Target, Verdict: p.Verdict}
 	inst := &instance{fn: f}
-	m.lowerFunc(inst, p.Func, make([]bool, len(p.Func.Params)))
+	m.lowerFunc(inst, p.Func, nil, make([]shape, len(p.Func.Params)))
 	m.sortPrograms()
 }
 
@@ -160,19 +162,26 @@ func (m *module) newFunc(fn *ssa.Function, name string) *ir.Func {
 	return f
 }
 
-// instance returns fn lowered for parameters of the given kinds.
-func (m *module) instance(callee *ssa.Function, kinds []bool) *instance {
-	key := fmt.Sprintf("%p%v", callee, kinds)
+// maxDepth bounds how deep functions may be lowered for the sake of others.
+const maxDepth = 64
+
+// instance returns the target of a call lowered for arguments of the given
+// shapes.
+func (m *module) instance(from *fn, target shape, args []shape, pos token.Pos) *instance {
+	key := target.key() + shapesKey(args)
 	inst := m.instances[key]
 	if inst == nil {
-		inst = &instance{}
+		inst = &instance{busy: true}
 		m.instances[key] = inst
-		inst.fn = m.newFunc(callee, m.uniqueName(callee))
-		inst.busy = true
-		m.lowerFunc(inst, callee, kinds)
+		inst.fn = m.newFunc(target.fn, m.uniqueName(target.fn))
+		if m.depth++; m.depth > maxDepth {
+			from.fail(pos, subset.Recursion, "use a loop", "%s calls itself through function values", target.fn.Name())
+		}
+		m.lowerFunc(inst, target.fn, target.free, args)
+		m.depth--
 		inst.busy = false
 	} else if inst.busy {
-		panic("BUG: recursion of " + callee.Name() + " passed the subset rules")
+		from.fail(pos, subset.Recursion, "use a loop", "%s calls itself", target.fn.Name())
 	}
 	return inst
 }
@@ -207,10 +216,10 @@ func (m *module) uniqueName(fn *ssa.Function) string {
 }
 
 // lowerFunc lowers one body; a refused construct ends the function only.
-func (m *module) lowerFunc(inst *instance, src *ssa.Function, kinds []bool) {
+func (m *module) lowerFunc(inst *instance, src *ssa.Function, free, params []shape) {
 	f := &fn{
 		m: m, src: src, ir: inst.fn, inst: inst,
-		vals: map[ssa.Value]rep{}, tuples: map[ssa.Value][]rep{},
+		shapes: map[ssa.Value]shape{}, vals: map[ssa.Value]rep{}, tuples: map[ssa.Value][]rep{},
 		blocks: map[*ssa.BasicBlock]*ir.Block{}, ends: map[*ssa.BasicBlock]*ir.Block{},
 	}
 	defer func() {
@@ -223,6 +232,6 @@ func (m *module) lowerFunc(inst *instance, src *ssa.Function, kinds []bool) {
 	if len(src.Blocks) == 0 {
 		panic("BUG: call of " + src.Name() + " without a body passed the subset rules")
 	}
-	f.packets = f.inferKinds(kinds)
-	f.lower(kinds)
+	f.inferShapes(free, params)
+	f.lower(free, params)
 }

@@ -68,7 +68,7 @@ func bottomUp(m *ir.Module) []*ir.Func {
 
 func shouldInline(call *ir.Value, callers map[*ir.Func]int) bool {
 	f := call.Aux.(*ir.Func)
-	if !callable(f) {
+	if f.MustInline || !callable(f) {
 		return true
 	}
 	if f.NoInline {

@@ -29,8 +29,6 @@ const (
 	codeDefer     = "W0501"
 	codeRecover   = "W0502"
 	codeRecursion = "W0503"
-	codeFuncLit   = "W0504"
-	codeRangeFunc = "W0505"
 	codeFuncValue = "W0506"
 	codePrint     = "W0507"
 	codeNoBody    = "W0508"
@@ -61,6 +59,8 @@ const (
 	AtomicSize     = "W1209"
 	StackSize      = "W1210"
 	NoForm         = "W1211"
+	FuncChoice     = "W1212"
+	Recursion      = codeRecursion
 )
 
 // Family is a group of rules with one heading.

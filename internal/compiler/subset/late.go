@@ -70,4 +70,10 @@ var lateRules = diag.Rules{
 		Why:    "the compiler has not learnt it",
 		WayOut: "write it another way",
 	},
+	{
+		Code:   FuncChoice,
+		Title:  "function value that depends on the way the program takes",
+		Why:    "BPF has no jump to an address known at run time",
+		WayOut: "call the functions in the branches of an if or switch",
+	},
 }

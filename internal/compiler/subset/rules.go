@@ -167,27 +167,11 @@ func f(ctx bpf.Context) xdp.Action {
 }`),
 	},
 	{
-		Code:    codeFuncLit,
-		Title:   "function literals",
-		Why:     "closures are to come",
-		WayOut:  "declare a function and pass what it needs as parameters",
-		Example: inProgram(`	func() { x++ }()`),
-	},
-	{
-		Code:   codeRangeFunc,
-		Title:  "range over functions",
-		Why:    "iterator functions are to come",
-		WayOut: "range over an array, a slice or an integer",
-		Example: inProgram(`	for i := range f {
-		x += i
-	}`, `func f(yield func(int32) bool) {}`),
-	},
-	{
 		Code:    codeFuncValue,
-		Title:   "function values",
-		Why:     "a call through a variable is a jump to an address known at run time, which BPF does not have",
-		WayOut:  "call functions by name; choose between them with switch",
-		Example: inProgram(`	g := f`+"\n"+`	g()`, `func f() {}`),
+		Title:   "function values kept in memory or compared",
+		Why:     "BPF has no jump to an address known at run time, so the compiler must know every function that is called",
+		WayOut:  "keep functions in local variables and parameters; choose between them with switch",
+		Example: inProgram(`	g := [1]func(){f}`+"\n"+`	g[0]()`, `func f() {}`),
 	},
 	{
 		Code:    codePrint,

@@ -55,10 +55,8 @@ func (p *program) walk(fn *ssa.Function) {
 	p.path = append(p.path, fn)
 	for _, b := range fn.Blocks {
 		for _, in := range b.Instrs {
-			if call, ok := in.(ssa.CallInstruction); ok {
-				if callee := call.Common().StaticCallee(); callee != nil {
-					p.call(call, callee)
-				}
+			for _, callee := range functionsIn(in) {
+				p.call(in, callee)
 			}
 		}
 	}
@@ -67,7 +65,19 @@ func (p *program) walk(fn *ssa.Function) {
 	p.done = append(p.done, fn)
 }
 
-func (p *program) call(call ssa.CallInstruction, callee *ssa.Function) {
+// functionsIn returns the functions that an instruction calls or makes a value
+// of, which is called later.
+func functionsIn(in ssa.Instruction) []*ssa.Function {
+	var fns []*ssa.Function
+	for _, op := range in.Operands(nil) {
+		if fn, ok := (*op).(*ssa.Function); ok {
+			fns = append(fns, fn)
+		}
+	}
+	return fns
+}
+
+func (p *program) call(call ssa.Instruction, callee *ssa.Function) {
 	switch {
 	case p.c.pkg.LoweringOf(callee) != nil:
 	case callee.Blocks == nil:
