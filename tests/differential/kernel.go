@@ -52,11 +52,23 @@ func (f fault) matches(native fault) bool {
 	return f.kind == native.kind && (f.pos == native.pos || f.pos == "")
 }
 
-// compileFunc compiles f and its wrapper.
-func compileFunc(files map[string][]byte, pkg string, f *function) (*compile.Object, error) {
+// codeStack is that of the diagnostic for a program that needs more stack than
+// there is.
+const codeStack = "W1210"
+
+// compileFunc compiles f and its wrapper. Large arguments have no place on the
+// stack.
+func compileFunc(files map[string][]byte, pkg string, f *function) (obj *compile.Object, err error) {
 	all := maps.Clone(files)
-	all[wrapperFile] = f.wrapper(pkg)
-	return compile.Compile(context.Background(), compile.Config{Files: all, Check: true})
+	for modes := f.modes(); len(modes) > 0; modes = modes[:len(modes)-1] {
+		all[wrapperFile] = f.wrapper(pkg, modes)
+		obj, err = compile.Compile(context.Background(), compile.Config{Files: all, Check: true})
+		var refused compile.Diagnostics
+		if !errors.As(err, &refused) || refused[0].Code != codeStack {
+			break
+		}
+	}
+	return obj, err
 }
 
 // loadFunc loads what compileFunc made.

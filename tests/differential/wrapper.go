@@ -34,14 +34,14 @@ const (
 // programs are the names of the wrappers by mode.
 var programs = [numModes]string{"DiffVariable", "DiffStack"}
 
-// hasAddresses reports whether the modes differ for f.
-func (f *function) hasAddresses() bool {
+// modes are those that differ for f.
+func (f *function) modes() []mode {
 	for _, p := range f.params {
 		if p.kind != byValue {
-			return true
+			return []mode{inVariable, onStack}
 		}
 	}
-	return false
+	return []mode{inVariable}
 }
 
 // variables declares the memory for the arguments and the results.
@@ -101,15 +101,12 @@ func (f *function) call(b *strings.Builder, m mode, suffix string) {
 	fmt.Fprintf(b, "%s(%s)\n%s\t%s%s.%s = 1\n", f.name, args.String(), after.String(), outputVar, suffix, doneField)
 }
 
-// wrapper is the source file that makes programs of f.
-func (f *function) wrapper(pkg string) []byte {
+// wrapper is the source file that makes programs of f, one for each mode.
+func (f *function) wrapper(pkg string, modes []mode) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "package %s\n\nimport waggleXDP \"github.com/waggle-bpf/waggle/bpf/xdp\"\n\n", pkg)
 	f.variables(&b, "")
-	for m := range numModes {
-		if m == onStack && !f.hasAddresses() {
-			continue
-		}
+	for _, m := range modes {
 		fmt.Fprintf(&b, "//bpf:xdp\nfunc %s(*waggleXDP.Context) waggleXDP.Action {\n", programs[m])
 		f.call(&b, m, "")
 		b.WriteString("\treturn waggleXDP.Pass\n}\n\n")

@@ -5,10 +5,15 @@ import "github.com/waggle-bpf/waggle/internal/compiler/ir"
 // impliedBranches replaces conditions that dominating branches decide. This is
 // where redundant bounds, nil and packet-end checks go.
 func impliedBranches(f *ir.Func) bool {
-	e := eliminator{f: f, dom: f.Dominators(), facts: newFacts()}
-	e.findCounters()
+	e := newEliminator(f)
 	e.block(f.Entry())
 	return e.threadDecided() || e.changed
+}
+
+func newEliminator(f *ir.Func) *eliminator {
+	e := &eliminator{f: f, dom: f.Dominators(), facts: newFacts()}
+	e.findCounters()
+	return e
 }
 
 type eliminator struct {
@@ -28,18 +33,7 @@ type counter struct{ start, limit int64 }
 
 func (e *eliminator) block(b *ir.Block) {
 	mark := e.facts.mark()
-	if len(b.Preds) == 1 {
-		e.learnEdge(b.Preds[0], b)
-	}
-	for _, phi := range b.Phis() {
-		r := fullInterval(phi.Type)
-		if c, ok := e.counters[phi]; ok {
-			r.smin, r.smax = c.start, c.limit
-		} else if !e.joined(b, phi, &r) {
-			continue
-		}
-		set(e.facts, e.facts.ranges, phi, r.tighten(phi.Type))
-	}
+	e.enter(b)
 	e.compares(b)
 	if b.Term == ir.TermIf && b.Control.Op != ir.OpConst {
 		if outcome, known := e.facts.decide(b.Control); known {
@@ -55,6 +49,22 @@ func (e *eliminator) block(b *ir.Block) {
 		e.block(child)
 	}
 	e.facts.release(mark)
+}
+
+// enter learns what is known at the start of b.
+func (e *eliminator) enter(b *ir.Block) {
+	if len(b.Preds) == 1 {
+		e.learnEdge(b.Preds[0], b)
+	}
+	for _, phi := range b.Phis() {
+		r := fullInterval(phi.Type)
+		if c, ok := e.counters[phi]; ok {
+			r.smin, r.smax = c.start, c.limit
+		} else if !e.joined(b, phi, &r) {
+			continue
+		}
+		set(e.facts, e.facts.ranges, phi, r.tighten(phi.Type))
+	}
 }
 
 // joined bounds a phi behind one branch, as min and max make it, by what each
