@@ -53,8 +53,10 @@ package, like tests and ` + "`String`" + ` methods, may contain anything.
 - Every integer type and ` + "`bool`" + `; constants of every kind, strings and floating-point constants included.
 - Structs (embedding, methods, comparison, assignment by value), arrays, pointers, slices of arrays and of packets.
 - Generic functions, types and methods; interfaces as constraints. Every instance is compiled by itself.
-- Functions with several and with named results, variadic functions, methods and method expressions that are called.
-- All of ` + "`if`, `for`, `switch`, `break`, `continue`, `goto`, `fallthrough`" + `; range over integers, arrays and slices.
+- Functions with several and with named results, variadic functions, methods and method expressions.
+- Function literals and function values in local variables, parameters and results, as long as it is known which one
+  is called; they may capture variables.
+- All of ` + "`if`, `for`, `switch`, `break`, `continue`, `goto`, `fallthrough`" + `; range over integers, arrays, slices and iterator functions.
 - ` + "`len`, `cap`, `copy`, `clear`, `min`, `max`, `new`" + `; ` + "`make`" + ` of a slice of constant size; ` + "`panic`" + `, which is a fault.
 - Package variables with constant initial values; maps of package ` + "`bpf`" + ` as package variables.
 - ` + "`string(b) == \"GET \"`" + ` and ` + "`switch string(b)`" + ` for a slice b of bytes.
