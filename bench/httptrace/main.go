@@ -1,13 +1,15 @@
 // Command httptrace measures what "waggle trace http" sees of a real server's
 // traffic, and what watching costs the server.
 //
-//	go run ./bench/httptrace          # as root; about two minutes
+//	go run ./bench/httptrace          # as root; about three minutes
 //	go run ./bench/httptrace -json    # one object a line
 //
 // It makes a network namespace of its own with nginx in it, and then
 //
 //   - sends requests over loopback at rising rates, on 64 connections, IPv4 and IPv6
 //     in turn, and compares how many were answered with how many the tracer printed;
+//   - sends requests that nobody answers, as packets on a tunnel device, at rates that no
+//     server here could serve, to find the rate where less than 0.999 are seen;
 //   - runs wrk with and without the tracer, and with a pipeline of 16, and compares the
 //     requests per second.
 //
