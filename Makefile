@@ -52,7 +52,9 @@ fresh:
 	@before=$$($(state)); $(MAKE) --no-print-directory generate; \
 	if [[ "$$before" != "$$($(state))" ]]; then git status --short; echo 'generated files are stale; commit what make generate makes' >&2; exit 1; fi
 
+# The kernel's tables first: objects are made with them.
 generate:
+	go generate ./internal/abi/...
 	go generate ./...
 
 build:
@@ -75,9 +77,11 @@ race:
 vm: .cache/vmrun kernel
 	CGO_ENABLED=0 go test -count=1 -exec "$(CURDIR)/.cache/vmrun -module -timeout 10m --" $(TESTFLAGS) $(call tested,$(VM))
 
-# Side by side with peers; prints ratios.
+# Side by side with peers; prints ratios. The command of each measurement stands
+# alone, too: go run ./bench/NAME --help.
 bench:
-	go test -run '^$$' -bench . -benchtime 1s ./bench/...
+	@for main in bench/*/main.go; do dir=$$(dirname $$main); echo "== $$dir"; go run ./$$dir; done
+	go test -run '^$$' -bench . ./...
 
 # Each fuzz target for FUZZTIME.
 FUZZTIME ?= 30s

@@ -31,7 +31,7 @@ func TestExitCodes(t *testing.T) {
 		stderr string
 	}{
 		{nil, 0, ""},
-		{context.Canceled, 0, ""},
+		{context.Canceled, 1, "waggle: context canceled\n"},
 		{errors.New("open x: gone"), 1, "waggle: open x: gone\n"},
 		{errors.Join(errors.New("a"), fmt.Errorf("b: %w", errors.New("c"))), 1, "waggle: a\nwaggle: b: c\n"},
 		{diags, 2, "a.go:1:2: no good; do that [W0101]\na.go:3:4: nor this\n"},

@@ -79,7 +79,7 @@ func (c *execCmd) harness() (*harness.Harness, error) {
 }
 
 // call loads the object, runs the harness's program and reads the results.
-func (c *execCmd) call(elf []byte, h *harness.Harness) ([]byte, error) {
+func (c *execCmd) call(elf []byte, h *harness.Harness) (_ []byte, err error) {
 	obj, err := load.OpenBytes(harness.Program, elf)
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func (c *execCmd) call(elf []byte, h *harness.Harness) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer handle.Close()
+	defer func() { err = errors.Join(err, handle.Close()) }()
 	prog, err := handle.Program(harness.Program)
 	if err != nil {
 		return nil, err

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +25,7 @@ var exits = []struct {
 	code int
 	is   func(error) bool
 }{
-	{exitOK, func(err error) bool { return err == nil || errors.Is(err, context.Canceled) }},
+	{exitOK, func(err error) bool { return err == nil }},
 	{exitInput, is[diag.List]},
 	{exitInput, is[*diag.Diagnostic]},
 	{exitInput, is[*inputError]},

@@ -43,7 +43,7 @@ faults are printed, and after faults the exit code is 3.
 }
 
 // Run loads, attaches and prints until the command is interrupted.
-func (c *loadCmd) Run(e *env) error {
+func (c *loadCmd) Run(e *env) (err error) {
 	for _, name := range c.Interface {
 		if _, err := net.InterfaceByName(name); err != nil {
 			return badInputf("find interface %s: there is none of that name", name)
@@ -63,7 +63,7 @@ func (c *loadCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	defer h.Close()
+	defer func() { err = errors.Join(err, h.Close()) }()
 	return c.serve(e, h)
 }
 

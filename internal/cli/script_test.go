@@ -101,20 +101,22 @@ func waitXDP(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// waitTCX DEVICE waits until programs are attached to it in both directions.
+// waitTCX DEVICE waits until a program is attached to it, in whatever direction.
 func waitTCX(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: waittcx device")
 	}
 	device, err := net.InterfaceByName(args[0])
 	ts.Check(err)
-	for _, attach := range []ebpf.AttachType{ebpf.AttachTCXIngress, ebpf.AttachTCXEgress} {
-		waitFor(ts, fmt.Sprint(attach, " on ", args[0]), func() bool {
+	waitFor(ts, "a tcx program on "+args[0], func() bool {
+		n := 0
+		for _, attach := range []ebpf.AttachType{ebpf.AttachTCXIngress, ebpf.AttachTCXEgress} {
 			res, err := link.QueryPrograms(link.QueryOptions{Target: device.Index, Attach: attach})
 			ts.Check(err)
-			return len(res.Programs) > 0
-		})
-	}
+			n += len(res.Programs)
+		}
+		return n > 0
+	})
 }
 
 func waitFor(ts *testscript.TestScript, what string, there func() bool) {

@@ -287,7 +287,10 @@ func TestSkips(t *testing.T) {
 	}
 }
 
-var markdownLink = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+var (
+	markdownCode = regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
+	markdownLink = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+)
 
 // TestLinks: what documents link to in the tree is there.
 func TestLinks(t *testing.T) {
@@ -295,7 +298,7 @@ func TestLinks(t *testing.T) {
 		if filepath.Ext(name) != ".md" || inTestdata(name) {
 			continue
 		}
-		for _, m := range markdownLink.FindAllSubmatch(read(t, name), -1) {
+		for _, m := range markdownLink.FindAllSubmatch(markdownCode.ReplaceAll(read(t, name), nil), -1) {
 			target := filepath.Join(root, filepath.Dir(name), string(m[1]))
 			if _, err := os.Stat(target); err != nil {
 				t.Errorf("%s links to %s, which isn't there", name, m[1])
