@@ -255,7 +255,8 @@ func TestKernelTestsAreWatched(t *testing.T) {
 		watched := false
 		for _, name := range slices.Concat(p.TestGoFiles, p.XTestGoFiles) {
 			text := read(t, filepath.Join(p.dir(), name))
-			watched = watched || bytes.Contains(text, []byte("testkit.Main(")) || bytes.Contains(text, []byte("testkit.Run("))
+			watched = watched || bytes.Contains(text, []byte("testkit.Main(")) ||
+				bytes.Contains(text, []byte("testkit.Run(")) || bytes.Contains(text, []byte("command.Main("))
 		}
 		if !watched {
 			t.Errorf("%s: its tests use the kernel but no TestMain hands them to testkit.Main", p.dir())
