@@ -120,32 +120,33 @@ func sameObject(a, b *ir.Value) bool {
 // address or a called function may.
 func escapedSlots(f *ir.Func) map[*ir.Slot]bool {
 	escaped := map[*ir.Slot]bool{}
-	derived := map[*ir.Value]*ir.Slot{}
-	for _, b := range f.Blocks {
-		for _, v := range b.Values {
-			if v.Op == ir.OpSlotAddr {
-				derived[v] = v.Aux.(*ir.Slot)
-			}
-			if v.Op == ir.OpPtrAdd && derived[v.Args[0]] != nil {
-				derived[v] = derived[v.Args[0]]
-			}
-		}
-	}
 	for _, b := range f.Blocks {
 		for _, v := range b.Values {
 			for i, a := range v.Args {
-				if s := derived[a]; s != nil && !harmlessUse(v, i) {
+				if s := slotOf(a); s != nil && !harmlessUse(v, i) {
 					escaped[s] = true
 				}
 			}
 		}
 		for _, r := range b.Rets {
-			if s := derived[r]; s != nil {
+			if s := slotOf(r); s != nil {
 				escaped[s] = true
 			}
 		}
 	}
 	return escaped
+}
+
+// slotOf returns the slot that pointer v was derived from by additions; nil if
+// there is none.
+func slotOf(v *ir.Value) *ir.Slot {
+	for v.Op == ir.OpPtrAdd {
+		v = v.Args[0]
+	}
+	if v.Op != ir.OpSlotAddr {
+		return nil
+	}
+	return v.Aux.(*ir.Slot)
 }
 
 func harmlessUse(v *ir.Value, i int) bool {

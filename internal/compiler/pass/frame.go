@@ -97,22 +97,11 @@ func slotLiveness(f *ir.Func) *slotRanges {
 // slotUsePoints lists where each slot's address, or one derived from it, is an
 // operand.
 func slotUsePoints(f *ir.Func, start []int) map[*ir.Slot][]int {
-	derived := map[*ir.Value]*ir.Slot{}
-	for _, b := range f.Blocks {
-		for _, v := range b.Values {
-			switch {
-			case v.Op == ir.OpSlotAddr:
-				derived[v] = v.Aux.(*ir.Slot)
-			case v.Op == ir.OpPtrAdd && derived[v.Args[0]] != nil:
-				derived[v] = derived[v.Args[0]]
-			}
-		}
-	}
 	uses := map[*ir.Slot][]int{}
 	for _, b := range f.Blocks {
 		for i, v := range b.Values {
 			for _, a := range v.Args {
-				if s := derived[a]; s != nil && v.Op != ir.OpPtrAdd {
+				if s := slotOf(a); s != nil && v.Op != ir.OpPtrAdd {
 					uses[s] = append(uses[s], start[b.ID]+i)
 				}
 			}

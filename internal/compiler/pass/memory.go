@@ -312,6 +312,11 @@ func overwritten(b *ir.Block, escaped map[*ir.Slot]bool) {
 					dead = append(dead, s)
 				}
 			}
+		case ir.OpMove:
+			if s, ok := slotSpan(placeOf(v.Args[0], 0, v.Int)); ok && !escaped[s.slot] {
+				dead = append(dead, s)
+			}
+			dead = removeRead(dead, v)
 		default:
 			dead = addFilled(dead, v, escaped)
 			dead = removeRead(dead, v)
