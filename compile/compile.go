@@ -19,6 +19,8 @@ import (
 	"go/token"
 	"go/types"
 	"io"
+	"runtime"
+	"slices"
 
 	"github.com/waggle-bpf/waggle/internal/compiler/codegen"
 	"github.com/waggle-bpf/waggle/internal/compiler/diag"
@@ -48,7 +50,8 @@ type Config struct {
 	// functions with a //bpf: directive.
 	Roots []string
 	// GOARCH is the target machine, which matters to build constraints and to
-	// the registers that probes see; empty means the host's.
+	// the registers that probes see: amd64 or arm64. Empty means the host's if it
+	// runs Linux, else amd64.
 	GOARCH string
 	// Check verifies every intermediate form; for tests.
 	Check bool
@@ -56,6 +59,20 @@ type Config struct {
 	// every stage; see Stages), of the function DumpFunc only if that is set.
 	Dump               io.Writer
 	DumpPass, DumpFunc string
+}
+
+// Arches lists what Config.GOARCH may be.
+func Arches() []string { return []string{"amd64", "arm64"} }
+
+// arch is the target machine.
+func (c Config) arch() string {
+	switch {
+	case c.GOARCH != "":
+		return c.GOARCH
+	case runtime.GOOS == "linux" && slices.Contains(Arches(), runtime.GOARCH):
+		return runtime.GOARCH
+	}
+	return "amd64"
 }
 
 // Object is a compiled package.
@@ -66,6 +83,9 @@ type Object struct {
 	Faults []Fault
 	// Programs lists the entry points.
 	Programs []Program
+	// Arch is the only machine that the object is for, because its programs get
+	// registers to see; empty if it is for all.
+	Arch string
 	// Package is the kernel package, for generators of bindings.
 	Package *types.Package
 	// Maps and Variables are the package's own maps and variables.
@@ -137,15 +157,21 @@ func Compile(ctx context.Context, cfg Config) (*Object, error) {
 				n += code[i].Insns[k].Slots()
 			}
 			obj.Programs = append(obj.Programs, Program{f.Name, f.Prog.Kind.Name, f.Prog.Target, n})
+			if hasRegisters[f.Prog.Kind.Context] {
+				obj.Arch = cfg.arch()
+			}
 		}
 	}
 	return obj, nil
 }
 
+// hasRegisters has the contexts whose layout is the machine's own.
+var hasRegisters = map[string]bool{"trace.Regs": true, "trace.PerfEventContext": true}
+
 // load finds, checks and prunes the package.
 func load(cfg Config) (*source.Package, error) {
 	pkg, err := source.Load(source.Config{
-		Dir: cfg.Dir, Files: cfg.Files, Roots: cfg.Roots, GOARCH: cfg.GOARCH, Check: cfg.Check,
+		Dir: cfg.Dir, Files: cfg.Files, Roots: cfg.Roots, GOARCH: cfg.arch(), Check: cfg.Check,
 	})
 	if err != nil {
 		return nil, err

@@ -36,6 +36,9 @@ type Input struct {
 	Kern *types.Package
 	// ObjectFile is the object's name in the directory of the file.
 	ObjectFile string
+	// Arch is the GOARCH of the machine that the object is for; empty if it is
+	// for all.
+	Arch string
 	// Programs are the names of the object's programs.
 	Programs []string
 	// Maps are the package's maps, Vars its plain variables, Consts those

@@ -84,7 +84,7 @@ func TestGenerate(t *testing.T) {
 }
 
 func TestGenerateSmall(t *testing.T) {
-	got, err := Generate(&Input{Package: "p", Path: "example.org/p", Kern: newWorld().kern, ObjectFile: "k.o", Programs: []string{"Run"}})
+	got, err := Generate(&Input{Package: "p", Path: "example.org/p", Kern: newWorld().kern, ObjectFile: "k.o", Programs: []string{"Run"}, Arch: "arm64"})
 	if err != nil {
 		t.Fatal(err)
 	}

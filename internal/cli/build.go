@@ -20,6 +20,7 @@ type buildCmd struct {
 	Output    string `short:"o" placeholder:"FILE" help:"Where to write the object; by default the package's name and .o, or next to the bindings."`
 	Go        string `placeholder:"FILE" help:"Write typed Go bindings that embed the object."`
 	GoPackage string `placeholder:"NAME" env:"GOPACKAGE" help:"Package of the bindings; by default that of the Go files beside them."`
+	Arch      string `placeholder:"ARCH" help:"Machine whose registers probes read: amd64 or arm64; by default this one."`
 	Verbose   bool   `short:"v" help:"List programs, and the places where they may fault."`
 	Dump      string `placeholder:"STAGE" help:"Print the intermediate code after a stage, or all."`
 	Func      string `placeholder:"NAME" help:"Print that of one function only."`
@@ -32,7 +33,12 @@ object a name and a type, those of the kernel package itself; with go:generate t
 
   waggle build ./kern -o kern.o -v
   //go:generate go run github.com/waggle-bpf/waggle/cmd/waggle build ./kern --go zkern.go
-  waggle build ./kern --dump=all --func=Count`
+  waggle build ./kern --dump=all --func=Count
+
+Probes read registers, so their object is for one machine, and so are the bindings. For both machines build twice:
+
+  waggle build ./probe --arch amd64 --go zkern_amd64.go
+  waggle build ./probe --arch arm64 --go zkern_arm64.go`
 }
 
 // Run compiles and writes.
@@ -41,7 +47,9 @@ func (c *buildCmd) Run(e *env) error {
 		return err
 	}
 	start := time.Now()
-	obj, err := compilePackage(e, compile.Config{Dir: c.Dir, Dump: e.stdout, DumpPass: c.Dump, DumpFunc: c.Func})
+	obj, err := compilePackage(e, compile.Config{
+		Dir: c.Dir, GOARCH: c.Arch, Dump: e.stdout, DumpPass: c.Dump, DumpFunc: c.Func,
+	})
 	if err != nil {
 		return err
 	}
@@ -71,6 +79,9 @@ func (c *buildCmd) complete() error {
 	if stages := compile.Stages(); c.Dump != "" && c.Dump != "all" && !slices.Contains(stages, c.Dump) {
 		return badInputf("dump stage %q: no such stage; there are all, %s", c.Dump, strings.Join(stages, ", "))
 	}
+	if arches := compile.Arches(); c.Arch != "" && !slices.Contains(arches, c.Arch) {
+		return badInputf("compile for %q: there are %s", c.Arch, strings.Join(arches, ", "))
+	}
 	if c.Go == "" {
 		return nil
 	}
@@ -89,6 +100,7 @@ func (c *buildCmd) bindings(obj *compile.Object) error {
 		Package:    c.GoPackage,
 		Kern:       obj.Package,
 		ObjectFile: filepath.Base(c.Output),
+		Arch:       obj.Arch,
 	}
 	dir := filepath.Dir(c.Go)
 	if in.Package == "" {
