@@ -93,6 +93,18 @@ func common(a, b []known) []known {
 	return kept
 }
 
+// maxKnown bounds how much is remembered: a value that is read again much later
+// is cheaper to load again than to keep, with ten registers.
+const maxKnown = 16
+
+// remember adds k, at the cost of the oldest entry if there are many.
+func remember(have []known, k known) []known {
+	if len(have) >= maxKnown {
+		have = have[1:]
+	}
+	return append(have, k)
+}
+
 // constantBytes puts a word together from constants that were stored in parts
 // of it.
 func constantBytes(have []known, at place) (int64, bool) {
@@ -148,12 +160,12 @@ func (m *forwarder) visit(b *ir.Block, v *ir.Value, have []known) (_ []known, dr
 			v.Int = ir.SignExtend(n, v.Type)
 			return have, false
 		}
-		return append(have, known{at, v}), false
+		return remember(have, known{at, v}), false
 	case ir.OpZero:
 		have = m.kill(v, have)
 		at := placeOf(v.Args[0], v.Int, v.Aux.(int64))
 		if kindOf(at.root) == objectSlot {
-			have = append(have, known{at, nil})
+			have = remember(have, known{at, nil})
 		}
 		return have, false
 	}
@@ -161,7 +173,7 @@ func (m *forwarder) visit(b *ir.Block, v *ir.Value, have []known) (_ []known, dr
 	if v.Op == ir.OpStore {
 		at := placeOf(v.Args[0], v.Int, storeType(v).Size())
 		if kindOf(at.root) != objectContext {
-			have = append(have, known{at, v.Args[1]})
+			have = remember(have, known{at, v.Args[1]})
 		}
 	}
 	return have, false
