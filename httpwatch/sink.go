@@ -1,9 +1,6 @@
 package httpwatch
 
-import (
-	"io"
-	"time"
-)
+import "io"
 
 // Sink takes the requests, one at a time.
 type Sink interface {
@@ -63,9 +60,12 @@ func appendText(b []byte, r *Request) []byte {
 	return append(b, r.Proto...)
 }
 
+// timeFormat is RFC 3339 with all nanoseconds, so that times sort as text.
+const timeFormat = "2006-01-02T15:04:05.000000000Z07:00"
+
 func appendJSON(b []byte, r *Request) []byte {
 	b = append(b, `{"time":"`...)
-	b = r.Time.UTC().AppendFormat(b, time.RFC3339Nano)
+	b = r.Time.UTC().AppendFormat(b, timeFormat)
 	b = append(b, `","src":"`...)
 	b = r.Src.Addr().AppendTo(b)
 	b = append(b, `","src_port":`...)

@@ -11,7 +11,8 @@
 //   - sends requests that nobody answers, as packets on a tunnel device, at rates that no
 //     server here could serve, to find the rate where less than 0.999 are seen;
 //   - runs wrk with and without the tracer, and with a pipeline of 16, and compares the
-//     requests per second.
+//     requests per second, and the CPU time that nginx and wrk take for a request: on a busy
+//     machine only that means anything.
 //
 // The tracer is a process of its own, as a user would run it: this program started
 // again, calling httpwatch.Run and printing JSON lines.
@@ -79,5 +80,5 @@ func measure(ctx context.Context, o options) error {
 	if err := accuracy(ctx, o); err != nil {
 		return err
 	}
-	return overhead(ctx, o)
+	return overhead(ctx, o, server)
 }

@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
 	"strconv"
 	"time"
 )
@@ -102,86 +99,4 @@ func (r accuracyRow) print(asJSON bool) {
 		mark = " <" + strconv.FormatFloat(accurate, 'f', -1, 64)
 	}
 	fmt.Printf("%-7s %10d %9d %9.0f %10d %10d %8.5f %9.0f%%  %s%s\n", r.Kind, r.Asked, r.Pipeline, r.Done, r.Requests, r.Seen, r.Share, 100*r.CPU, r.Account, mark)
-}
-
-// overhead runs wrk with and without the tracer, several times in turn, so that a
-// busy moment of the machine does not hit one side alone.
-func overhead(ctx context.Context, o options) error {
-	for _, pipeline := range []int{1, 16} {
-		var without, with float64
-		const rounds = 3
-		for range rounds {
-			n, err := wrk(ctx, o.duration, pipeline)
-			if err != nil {
-				return err
-			}
-			without += n / rounds
-			t, err := startTracer()
-			if err != nil {
-				return err
-			}
-			n, err = wrk(ctx, o.duration, pipeline)
-			if err != nil {
-				return err
-			}
-			with += n / rounds
-			if _, err := t.end(); err != nil {
-				return err
-			}
-		}
-		row := overheadRow{Pipeline: pipeline, Without: without, With: with, Ratio: with / without}
-		row.print(o.json)
-	}
-	return nil
-}
-
-type overheadRow struct {
-	Pipeline int     `json:"wrk_pipeline"`
-	Without  float64 `json:"without_per_s"`
-	With     float64 `json:"with_per_s"`
-	Ratio    float64 `json:"ratio"`
-}
-
-func (r overheadRow) print(asJSON bool) {
-	if asJSON {
-		_ = json.NewEncoder(os.Stdout).Encode(r)
-		return
-	}
-	fmt.Printf("wrk, pipeline of %2d: %8.0f requests/s without the tracer, %8.0f with it: %.3f\n", r.Pipeline, r.Without, r.With, r.Ratio)
-}
-
-var perSecond = regexp.MustCompile(`Requests/sec:\s+([0-9.]+)`)
-
-// wrk measures requests a second.
-func wrk(ctx context.Context, d time.Duration, pipeline int) (float64, error) {
-	args := []string{"-t1", "-c64", fmt.Sprintf("-d%ds", max(1, int(d.Seconds())))}
-	if pipeline > 1 {
-		script, err := pipelineScript(pipeline)
-		if err != nil {
-			return 0, err
-		}
-		defer os.Remove(script)
-		args = append(args, "-s", script)
-	}
-	out, err := exec.CommandContext(ctx, "wrk", append(args, "http://"+addresses[0]+"/")...).Output()
-	if err != nil {
-		return 0, fmt.Errorf("run wrk: %w", err)
-	}
-	m := perSecond.FindSubmatch(out)
-	if m == nil {
-		return 0, fmt.Errorf("run wrk: no rate in its output: %q", out)
-	}
-	return strconv.ParseFloat(string(m[1]), 64)
-}
-
-func pipelineScript(n int) (string, error) {
-	name := filepath.Join(os.TempDir(), fmt.Sprintf("httptrace-%d.lua", os.Getpid()))
-	script := fmt.Sprintf(`init = function(args)
-	local r = {}
-	for i = 1, %d do r[i] = wrk.format() end
-	req = table.concat(r)
-end
-request = function() return req end
-`, n)
-	return name, os.WriteFile(name, []byte(script), 0o600)
 }

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -15,7 +17,7 @@ import (
 var addresses = []string{"127.0.0.1:8080", "[::1]:8080"}
 
 const nginxConf = `
-worker_processes 1;
+master_process off;
 pid nginx.pid;
 error_log stderr warn;
 events { worker_connections 4096; }
@@ -73,6 +75,26 @@ func (p *process) stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGINT)
 	_ = p.cmd.Wait()
 	_ = os.RemoveAll(p.dir)
+}
+
+// cpu is the CPU time that the process has used.
+func (p *process) cpu() (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	// After the name in brackets: state, then utime and stime as fields 12 and 13.
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	var ticks time.Duration
+	for _, f := range fields[11:13] {
+		n, err := strconv.Atoi(string(f))
+		if err != nil {
+			return 0, err
+		}
+		ticks += time.Duration(n)
+	}
+	const userHZ = 100 // in the kernel's ABI
+	return ticks * time.Second / userHZ, nil
 }
 
 // tracer is a running tracer, whose lines are counted.
