@@ -1,0 +1,22 @@
+// Package kprobecount counts how often the kernel is asked to execute a program.
+package kprobecount
+
+import (
+	"github.com/waggle-bpf/waggle/bpf"
+	"github.com/waggle-bpf/waggle/bpf/trace"
+)
+
+// Calls holds the count at index 0.
+var Calls = bpf.Array[uint64]{MaxEntries: 1}
+
+// Execve counts a call.
+//
+//bpf:kprobe sys_execve
+func Execve(*trace.Regs) int32 {
+	if n := Calls.Lookup(0); n != nil {
+		bpf.AtomicAdd(n, 1)
+	} else {
+		Calls.Update(0, 1)
+	}
+	return 0
+}
