@@ -225,12 +225,14 @@ func TestNewInterface(t *testing.T) {
 	}
 }
 
-// newTunnel makes a tunnel device and brings it up. What is written to the file comes
-// in on it.
-func newTunnel(t *testing.T) *os.File {
+// newTunnel makes a tunnel device of IP packets and brings it up. What is written to
+// the file comes in on it.
+func newTunnel(t *testing.T) *os.File { return newTap(t, "tun0", unix.IFF_TUN) }
+
+// newTap makes a tunnel device of IP packets (IFF_TUN) or Ethernet frames (IFF_TAP).
+func newTap(t *testing.T, name string, kind uint16) *os.File {
 	t.Helper()
 	testkit.RequireRoot(t)
-	const name = "tun0"
 	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +243,7 @@ func newTunnel(t *testing.T) *os.File {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
+	req.SetUint16(kind | unix.IFF_NO_PI)
 	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, req); err != nil {
 		t.Fatal(err)
 	}
@@ -253,6 +255,30 @@ func newTunnel(t *testing.T) *os.File {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// TestRandomTrafficLive is TestRandomTraffic with the kernel half in the kernel.
+func TestRandomTrafficLive(t *testing.T) {
+	for seed := range uint64(5) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			tap := newTap(t, "tap0", unix.IFF_TAP)
+			out := &lines{}
+			stop := watchLive(t, nil, Options{Sink: out, Latency: 10 * time.Millisecond, RingBytes: 64 << 20})
+			n := newNetwork(seed)
+			n.play(func(p bpftest.Packet) {
+				if _, err := tap.Write(p.Bytes()); err != nil {
+					t.Fatal(err)
+				}
+			})
+			stop()
+			var seen []string
+			for _, line := range out.all {
+				_, line, _ = strings.Cut(line, " - ")
+				seen = append(seen, strings.TrimSuffix(line, " HTTP/1.1"))
+			}
+			n.compare(t, seen)
+		})
+	}
 }
 
 // TestSinkFails wants a run to end when nobody can read what it prints.

@@ -16,7 +16,7 @@ import (
 // TestAgainstNetHTTP compares with net/http's reader on random request streams,
 // each fed in random pieces.
 func TestAgainstNetHTTP(t *testing.T) {
-	rounds := 3000
+	rounds := 1000
 	if testing.Short() {
 		rounds = 300
 	}
