@@ -5,12 +5,16 @@
 //
 // For a kernel package kern with a program Count and a map Requests:
 //
-//	obj, err := OpenKern()                // the embedded object, checked
-//	err = obj.SetPort(80)                 // a //bpf:const variable, before load
-//	k, err := obj.Load(load.Options{})    // in the kernel
+//	k, err := LoadKern(load.Options{})    // the embedded object, in the kernel
 //	defer k.Close()
 //	_, err = k.AttachCount(load.Target{Interfaces: []string{"lo"}})
 //	n, err := k.Requests.Get(addr)        // *load.Map[packet.Addr, uint64]
+//
+// Or in two steps, to set constants:
+//
+//	obj, err := OpenKern()                // checked, not yet in the kernel
+//	err = obj.SetPort(80)                 // a //bpf:const variable
+//	k, err := obj.Load(load.Options{})
 package bindgen
 
 import (

@@ -18,7 +18,16 @@ type KernObject struct {
 	*load.Object
 }
 
-// OpenKern reads the embedded object.
+// LoadKern opens the embedded object and loads it as it is.
+func LoadKern(opts load.Options) (*Kern, error) {
+	o, err := OpenKern()
+	if err != nil {
+		return nil, err
+	}
+	return o.Load(opts)
+}
+
+// OpenKern reads the embedded object, for a change before it is loaded.
 func OpenKern() (*KernObject, error) {
 	o, err := load.OpenBytes("zkern.o", embeddedKern)
 	if err != nil {
