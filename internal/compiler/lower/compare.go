@@ -51,8 +51,8 @@ func (f *fn) equal(x, y rep, t types.Type) *ir.Value {
 	if f.layout(t).inMemory {
 		return f.equalMemory(x[0], y[0], t)
 	}
-	if isSliceOrString(t) { // slices compare with nil only
-		return f.op(ir.OpEq, ir.I8, x[0], f.constant(ir.Ptr, 0))
+	if isSliceOrString(t) {
+		return f.isNil(x, y)
 	}
 	skip := f.blankLeaves(t)
 	acc := f.constant(ir.I8, 1)
@@ -69,6 +69,17 @@ func (f *fn) equal(x, y rep, t types.Type) *ir.Value {
 		acc = f.op(ir.OpAnd, ir.I8, acc, eq)
 	}
 	return acc
+}
+
+// isNil compares a slice with nil, which stands on either side. What is cut from
+// a nil slice is nil too, so it is the pointer that the slice began as that
+// counts: a sum with it is taken for an address in memory.
+func (f *fn) isNil(x, y rep) *ir.Value {
+	null := f.constant(ir.Ptr, 0)
+	if x[0].IsConst(0) {
+		x = y
+	}
+	return f.op(ir.OpEq, ir.I8, root(x[0]), null)
 }
 
 // blankLeaves tells which leaves of t belong to fields named _, which Go does

@@ -19,6 +19,7 @@ func legalize(f *ir.Func) {
 		for _, v := range b.Values {
 			l.value(v)
 		}
+		l.control()
 		b.Values = l.out
 	}
 	fs.impose(f)
@@ -117,6 +118,13 @@ func (l *legalizer) value(v *ir.Value) {
 		return
 	}
 	l.out = append(l.out, v)
+}
+
+// control clears what a branch would see above the bits of its condition.
+func (l *legalizer) control() {
+	if c := l.b.Control; c != nil && narrow(c.Type) {
+		l.b.Control = l.zeroed(c, c)
+	}
 }
 
 // extension legalises a widening.
