@@ -8,12 +8,12 @@ SHELL      := bash
 
 # What the tests need beyond Go: clang and llvm for the C twins, bpftool and
 # libbpf as second loader, qemu for other kernels, nginx, wrk and curl for traffic.
-DEBIAN = clang llvm bpftool libbpf-dev qemu-system-x86 nginx-light wrk curl iproute2 cpio git
+DEBIAN = clang llvm bpftool libbpf-dev qemu-system-x86 nginx wrk curl iproute2 cpio git
 
 # Packages whose code runs in several goroutines: tested with the race detector.
 RACE = ./load/... ./httpwatch/... ./internal/cli/...
 # Packages whose tests also run on a distribution's kernel in a virtual machine.
-VM = ./internal/testkit ./load ./tests/...
+VM = ./internal/testkit ./internal/cli ./load ./tests/...
 # Packages that work on any system, checked for one without BPF.
 PORTABLE = ./bpf/... ./compile/... ./internal/compiler/... ./internal/abi/... ./httpwatch/... ./load/... ./internal/cli/...
 
@@ -25,13 +25,14 @@ test: setup kernel fresh build lint unit race vm
 # bpftool and friends live where a plain user's PATH doesn't look.
 export PATH := $(PATH):/usr/sbin:/sbin
 
+# RUNLEVEL keeps Debian from starting what it installs.
 setup:
 	@missing=(); \
 	for p in $(DEBIAN); do dpkg-query -W -f '$${db:Status-Status}' "$$p" 2>/dev/null | grep -qx installed || missing+=("$$p"); done; \
-	if [[ " $${missing[*]} " == *" nginx-light "* ]] && command -v nginx >/dev/null; then missing=("$${missing[@]/nginx-light}"); fi; \
-	if [[ -n "$${missing[*]// }" ]]; then \
+	if (($${#missing[@]})); then \
 		echo "installing $${missing[*]}"; \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $${missing[*]} >/dev/null; \
+		apt-get update -qq; \
+		RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$${missing[@]}" >/dev/null; \
 	fi
 
 .cache/vmrun: $(wildcard internal/testkit/vmrun/*.go internal/testkit/vm/*.go internal/testkit/vm/guest/*.go)
@@ -75,7 +76,7 @@ race:
 	CGO_ENABLED=1 CC=clang go test -race $(TESTFLAGS) $(call tested,$(RACE))
 
 vm: .cache/vmrun kernel
-	CGO_ENABLED=0 go test -count=1 -exec "$(CURDIR)/.cache/vmrun -module -timeout 10m --" $(TESTFLAGS) $(call tested,$(VM))
+	CGO_ENABLED=0 go test -count=1 -exec "$(CURDIR)/.cache/vmrun -module -timeout 10m --" -short $(TESTFLAGS) $(call tested,$(VM))
 
 # Side by side with peers; prints ratios. The command of each measurement stands
 # alone, too: go run ./bench/NAME --help.
