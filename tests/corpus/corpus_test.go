@@ -142,6 +142,9 @@ func object(t testing.TB, dir string) []byte {
 	return obj.ELF
 }
 
+// logLines is how much of a verifier log is shown.
+const logLines = 60
+
 // pinRoot is on the BPF file system that the test binary has for itself.
 const pinRoot = "/sys/fs/bpf"
 
@@ -169,7 +172,7 @@ func (e *entry) load(t *testing.T) *load.Handle {
 	h, err := obj.Load(load.Options{PinPath: pins})
 	var verifier *load.VerifierError
 	if errors.As(err, &verifier) {
-		t.Fatalf("%v\n%s", err, strings.Join(verifier.Log, "\n"))
+		t.Fatalf("%v\n%s", err, strings.Join(verifier.Log[max(0, len(verifier.Log)-logLines):], "\n"))
 	}
 	if err != nil {
 		t.Fatal(err)

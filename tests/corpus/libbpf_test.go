@@ -1,0 +1,116 @@
+package corpus
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/waggle-bpf/waggle/internal/testkit"
+	"github.com/waggle-bpf/waggle/load"
+)
+
+// TestLibbpf loads every object with libbpf, by way of bpftool, and looks for Go
+// source in the dump of its programs.
+func TestLibbpf(t *testing.T) {
+	testkit.RequireRoot(t)
+	testkit.RequireTool(t, "bpftool")
+	for _, e := range entries {
+		t.Run(e.dir, func(t *testing.T) {
+			obj, err := load.OpenBytes(e.dir+".o", object(t, e.dir))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if missing := unknownSection(obj); missing != "" {
+				t.Skipf("bpftool's libbpf does not know the section %s", missing)
+			}
+			pins := loadAll(t, e.dir)
+			// Not every program's, because bpftool reads all of /proc/kallsyms
+			// each time.
+			p := obj.Programs()[0].Name
+			checkLines(t, e.dir, p, filepath.Join(pins, p))
+		})
+	}
+}
+
+// unknownSection returns a section that libbpf learned only after the version that
+// distributions have; empty if there is none.
+func unknownSection(obj *load.Object) string {
+	for _, p := range obj.Programs() {
+		if strings.HasPrefix(p.Section, "tcx/") { // libbpf 1.3
+			return p.Section
+		}
+	}
+	return ""
+}
+
+// loadAll loads and pins all programs of an object until the test ends, and
+// returns where.
+func loadAll(t *testing.T, dir string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), dir+".o")
+	if err := os.WriteFile(file, object(t, dir), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pins := filepath.Join(pinRoot, "libbpf-"+dir)
+	before := pinned(t)
+	t.Cleanup(func() {
+		for name := range pinned(t) {
+			if before[name] {
+				continue
+			}
+			if err := os.RemoveAll(filepath.Join(pinRoot, name)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	bpftool(t, "prog", "loadall", file, pins)
+	return pins
+}
+
+// pinned lists what is on the BPF file system. Maps that are pinned by name are
+// beside the directory that programs are in.
+func pinned(t *testing.T) map[string]bool {
+	t.Helper()
+	entries, err := os.ReadDir(pinRoot)
+	if err != nil {
+		t.Error(err)
+	}
+	names := map[string]bool{}
+	for _, e := range entries {
+		names[e.Name()] = true
+	}
+	return names
+}
+
+func bpftool(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("bpftool", args...)
+	cmd.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("bpftool %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// sourceLine is what bpftool puts in front of the instructions of a line.
+var sourceLine = regexp.MustCompile(`; .+ \[file:(\S+\.go) line_num:[1-9]\d* `)
+
+// checkLines looks for lines of the package's own file in the dump of a program.
+func checkLines(t *testing.T, dir, program, pin string) {
+	t.Helper()
+	dump := bpftool(t, "prog", "dump", "xlated", "pinned", pin, "linum")
+	lines := sourceLine.FindAllStringSubmatch(dump, -1)
+	own := 0
+	for _, l := range lines {
+		if filepath.Base(l[1]) == dir+".go" {
+			own++
+		}
+	}
+	if own == 0 {
+		t.Errorf("%s: no line of %s.go in the dump:\n%s", program, dir, dump)
+	}
+}

@@ -1,0 +1,71 @@
+//go:build linux
+
+package corpus
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/waggle-bpf/waggle/internal/testkit"
+	"github.com/waggle-bpf/waggle/internal/testkit/vm"
+)
+
+// TestOtherKernel runs TestCorpus on a distribution's kernel in a virtual machine.
+// The objects are compiled here.
+func TestOtherKernel(t *testing.T) {
+	if testkit.InVM() {
+		t.Skip("no machine in a machine")
+	}
+	testkit.RequireTool(t, "qemu-system-x86_64")
+	k, err := vm.FetchKernel(t.Context(), "../../.cache")
+	if errors.Is(err, vm.ErrNotSupported) && !testkit.CI() {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, e := range entries {
+		if err := os.WriteFile(filepath.Join(dir, e.dir+".o"), object(t, e.dir), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out bytes.Buffer
+	code, err := vm.Run(t.Context(), vm.Config{
+		Kernel: k, Timeout: 80 * time.Second, Stdout: &out,
+		Argv:  []string{staticTest(t), "-test.v", "-test.run=^TestCorpus$"},
+		Env:   []string{"WAGGLE_VM=1", objectsEnv + "=" + dir},
+		Files: []string{dir},
+	})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out.Bytes())
+	}
+	passed := 0
+	for line := range strings.Lines(out.String()) {
+		if strings.HasPrefix(line, "    --- PASS: TestCorpus/") {
+			passed++
+		}
+	}
+	t.Logf("kernel %s: %d of %d packages", k.Release, passed, len(entries))
+	if code != 0 || passed != len(entries) {
+		t.Errorf("exit code %d, %d packages of %d passed:\n%s", code, passed, len(entries), out.Bytes())
+	}
+}
+
+// staticTest builds this test without C.
+func staticTest(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "corpus.test")
+	cmd := exec.Command("go", "test", "-c", "-ldflags=-s -w", "-o", path, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return path
+}
