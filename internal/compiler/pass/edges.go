@@ -26,20 +26,28 @@ func (e *eliminator) decideNext(b *ir.Block) {
 			}
 			e.facts.learn(b.Control, k == 0)
 		}
-		edge := newSkippedEdge(s, s.PredIndex(b))
-		// An operand that s itself computes is another value on this edge than
-		// the one that facts are known of: that of the round before.
-		if c := s.Control; c.Op.IsCompare() && !edge.computes(c.Args) {
-			if outcome, known := e.facts.decide(edge.probe(c)); known {
-				e.decided = append(e.decided, decidedEdge{b, s, outcome})
-			}
+		if outcome, known := e.decideOn(newSkippedEdge(s, s.PredIndex(b))); known {
+			e.decided = append(e.decided, decidedEdge{b, s, outcome})
 		}
 		e.facts.release(mark)
 	}
 }
 
+// decideOn tells how the branch behind an edge turns out, if that is known.
+func (e *eliminator) decideOn(edge *skippedEdge) (outcome, known bool) {
+	c := edge.b.Control
+	switch {
+	case c.Block != edge.b:
+		return e.facts.decide(c)
+	case c.Op.IsCompare() && !edge.computes(c.Args):
+		return e.facts.decide(edge.probe(c))
+	}
+	return false, false
+}
+
 // computes reports whether one of the operands would have to be computed anew on
-// the edge.
+// the edge: it is another value there than the one that facts are known of, that of
+// the round before.
 func (e *skippedEdge) computes(args []*ir.Value) bool {
 	return slices.ContainsFunc(args, func(a *ir.Value) bool { return e.at(a).Block == e.b && e.values[a] == nil })
 }

@@ -38,9 +38,15 @@ func sharedLoopHead(dom *ir.DomTree, b *ir.Block) bool {
 const maxThreaded = 6
 
 // threadable reports whether b holds nothing but phis, a few pure operations
-// and its branch.
+// and its branch; or nothing but a branch whose condition is from before.
 func threadable(b *ir.Block) bool {
-	if b.Term != ir.TermIf || len(b.Phis()) == 0 || b.Succs[0] == b || b.Succs[1] == b || b.Succs[0] == b.Succs[1] {
+	if b.Term != ir.TermIf || b.Succs[0] == b || b.Succs[1] == b || b.Succs[0] == b.Succs[1] {
+		return false
+	}
+	if len(b.Values) == 0 {
+		return true
+	}
+	if len(b.Phis()) == 0 {
 		return false
 	}
 	rest := b.Values[len(b.Phis()):]
