@@ -7,6 +7,7 @@ import (
 	"github.com/waggle-bpf/waggle/bpf/cgroup"
 	"github.com/waggle-bpf/waggle/bpf/packet"
 	"github.com/waggle-bpf/waggle/bpf/tc"
+	"github.com/waggle-bpf/waggle/internal/testkit"
 	"github.com/waggle-bpf/waggle/load"
 	"github.com/waggle-bpf/waggle/tests/corpus/cgroupcount"
 	"github.com/waggle-bpf/waggle/tests/corpus/preservedscp"
@@ -95,6 +96,7 @@ func twinTCXDemo(w *world) {
 }
 
 func liveTCXDemo(w *world) {
+	testkit.NeedKernel(w.T, "6.6", "an order of programs on one hook")
 	for _, p := range []string{"Look", "Decide"} { // in this order
 		_, err := w.h.Attach(p, load.Target{Interfaces: []string{"lo"}})
 		w.must(err)
