@@ -20,6 +20,10 @@ type Func struct {
 	// function value.
 	MustInline bool
 	NotNil     []bool // parameters that no caller passes nil for, once pass calls ran
+	// StackAlign tells of each parameter, once pass alignment ran, what
+	// alignment the addresses of callers' slots have that it is passed: a
+	// number with as many trailing zeros, 0 if it is passed none.
+	StackAlign []uint64
 	Pos        token.Pos
 
 	nextValue, nextBlock, nextSlot int

@@ -15,9 +15,7 @@ func specializeCalls(m *ir.Module) error {
 	for _, f := range m.Funcs {
 		eachCall(f, func(v *ir.Value) { calls[v.Aux.(*ir.Func)] = append(calls[v.Aux.(*ir.Func)], v) })
 	}
-	order := bottomUp(m)
-	slices.Reverse(order)
-	for _, f := range order {
+	for _, f := range callersFirst(m) {
 		if f.Prog == nil {
 			f.NotNil = passedNotNil(f, calls[f])
 			dropResults(f, calls[f])
@@ -25,6 +23,13 @@ func specializeCalls(m *ir.Module) error {
 		clean(f)
 	}
 	return nil
+}
+
+// callersFirst orders the functions so that callers come before callees.
+func callersFirst(m *ir.Module) []*ir.Func {
+	order := bottomUp(m)
+	slices.Reverse(order)
+	return order
 }
 
 // passedNotNil returns which parameters are never nil.

@@ -1,10 +1,6 @@
 package pass
 
-import (
-	"math/bits"
-
-	"github.com/waggle-bpf/waggle/internal/compiler/ir"
-)
+import "github.com/waggle-bpf/waggle/internal/compiler/ir"
 
 // maxStraightBytes is the size up to which copies and clears are straight code.
 const maxStraightBytes = 512
@@ -150,65 +146,6 @@ func (e *expander) splitStore(v *ir.Value, n int64) {
 		}
 		e.store(v, v.Args[0], v.Int+at, n, part)
 	}
-}
-
-// safeWidth returns the widest access up to size at p+off that the verifier
-// takes: anything but the stack may be accessed at any address.
-func safeWidth(p *ir.Value, off, size int64) int64 {
-	align, stack := stackAlign(p, 4)
-	if !stack {
-		return size
-	}
-	align |= uint64(off)
-	n := int64(1) << min(bits.TrailingZeros64(align), 3)
-	return min(n, size)
-}
-
-// stackAlign returns the known alignment of p as a number with that many
-// trailing zeros, and whether p may point into the stack.
-func stackAlign(p *ir.Value, depth int) (align uint64, stack bool) {
-	switch p.Op {
-	case ir.OpSlotAddr:
-		return 8 | uint64(p.Int), true // frame aligns every slot to 8
-	case ir.OpPtrAdd:
-		align, stack = stackAlign(p.Args[0], depth)
-		return align | valueAlign(p.Args[1]), stack
-	case ir.OpPhi:
-		if depth == 0 {
-			return 1, true
-		}
-		for _, a := range p.Args {
-			n, s := stackAlign(a, depth-1)
-			if s {
-				align, stack = align|n, true
-			}
-		}
-		return align, stack
-	case ir.OpParam:
-		if p.Block.Func.Prog == nil {
-			return 8, true // slots are aligned, and so are Go's fields
-		}
-	}
-	return 8, false
-}
-
-// valueAlign returns a number with as many trailing zeros as v surely has.
-func valueAlign(v *ir.Value) uint64 {
-	switch v.Op {
-	case ir.OpConst:
-		return uint64(v.Int) | 8
-	case ir.OpShl:
-		if n := v.Args[1]; n.Op == ir.OpConst {
-			return valueAlign(v.Args[0])<<uint64(n.Int)&15 | 8
-		}
-	case ir.OpMul:
-		if n := v.Args[1]; n.Op == ir.OpConst {
-			return uint64(n.Int) | 8
-		}
-	case ir.OpAdd:
-		return valueAlign(v.Args[0]) | valueAlign(v.Args[1])
-	}
-	return 1
 }
 
 // expandLoops turns large moves and clears into loops over 8-byte words,
