@@ -49,3 +49,14 @@ func (a Addr) As4() bpf.BE32 { return *a.word(3) }
 func IPv4Addr(a, b, c, d uint8) bpf.BE32 {
 	return bpf.BE32(uint32(a) | uint32(b)<<8 | uint32(c)<<16 | uint32(d)<<24)
 }
+
+// Prefix is a range of addresses: those that begin with the first Bits bits of
+// Addr. It is a key for bpf.LPMTrie. IPv4 addresses are mapped, so that their
+// prefixes have 96 bits more than usual, and are part of ::/0.
+type Prefix struct {
+	Bits uint32
+	Addr Addr
+}
+
+// Prefix returns the prefix of a alone: what to look up.
+func (a Addr) Prefix() Prefix { return Prefix{Bits: 128, Addr: a} }

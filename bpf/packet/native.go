@@ -23,6 +23,36 @@ func (a Addr) Netip() netip.Addr { return netip.AddrFrom16(a).Unmap() }
 // String returns the usual text of the address: 10.0.0.1 or 2001:db8::1.
 func (a Addr) String() string { return a.Netip().String() }
 
+// PrefixFrom converts a prefix of package net/netip. Bits of the address beyond
+// the prefix become zero.
+func PrefixFrom(p netip.Prefix) Prefix {
+	bits := p.Bits()
+	if p.Addr().Is4() {
+		bits += v4Bits
+	}
+	return Prefix{Bits: uint32(bits), Addr: AddrFrom(p.Masked().Addr())}
+}
+
+// v4Bits is how much longer the prefix of a mapped IPv4 address is.
+const v4Bits = 128 - 32
+
+// MustParsePrefix parses an IPv4 or IPv6 prefix, 10.0.0.0/8, and panics if there
+// is none.
+func MustParsePrefix(s string) Prefix { return PrefixFrom(netip.MustParsePrefix(s)) }
+
+// Netip converts p to a prefix of package net/netip: an IPv4 prefix if one is
+// mapped.
+func (p Prefix) Netip() netip.Prefix {
+	addr, bits := p.Addr.Netip(), int(p.Bits)
+	if addr.Is4() {
+		bits -= v4Bits
+	}
+	return netip.PrefixFrom(addr, bits)
+}
+
+// String returns the usual text of the prefix: 10.0.0.0/8 or 2001:db8::/32.
+func (p Prefix) String() string { return p.Netip().String() }
+
 // String returns the usual text of the address: 02:00:00:00:00:01.
 func (m MAC) String() string {
 	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5])
