@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/waggle-bpf/waggle/bpf/packet"
 	"github.com/waggle-bpf/waggle/examples/firewall/kern"
 	"github.com/waggle-bpf/waggle/load"
 )
@@ -22,7 +23,7 @@ import (
 
 func main() {
 	device := flag.String("i", "lo", "network interface")
-	rules := make(map[kern.Prefix]kern.Rule)
+	rules := make(map[packet.Prefix]kern.Rule)
 	flag.Func("deny", "drop packets from a `prefix`; may be repeated", adder(rules, kern.Deny))
 	flag.Func("allow", "let packets from a `prefix` pass; may be repeated", adder(rules, kern.Allow))
 	flag.Parse()
@@ -35,7 +36,7 @@ func main() {
 }
 
 // adder makes rules of prefixes and addresses.
-func adder(rules map[kern.Prefix]kern.Rule, action kern.Action) func(string) error {
+func adder(rules map[packet.Prefix]kern.Rule, action kern.Action) func(string) error {
 	return func(text string) error {
 		prefix, err := netip.ParsePrefix(text)
 		if err != nil {
@@ -45,12 +46,12 @@ func adder(rules map[kern.Prefix]kern.Rule, action kern.Action) func(string) err
 			}
 			prefix = netip.PrefixFrom(addr, addr.BitLen())
 		}
-		rules[kern.PrefixFrom(prefix)] = kern.Rule{Action: action}
+		rules[packet.PrefixFrom(prefix)] = kern.Rule{Action: action}
 		return nil
 	}
 }
 
-func run(ctx context.Context, device string, rules map[kern.Prefix]kern.Rule) error {
+func run(ctx context.Context, device string, rules map[packet.Prefix]kern.Rule) error {
 	if len(rules) == 0 {
 		return errors.New("no rules: give -deny PREFIX")
 	}
@@ -71,7 +72,7 @@ func run(ctx context.Context, device string, rules map[kern.Prefix]kern.Rule) er
 
 	<-ctx.Done()
 	for prefix, rule := range k.Rules.All(&err) {
-		fmt.Printf("%v %v: %d packets\n", rule.Action, prefix.Netip(), rule.Packets)
+		fmt.Printf("%v %v: %d packets\n", rule.Action, prefix, rule.Packets)
 	}
 	return err
 }

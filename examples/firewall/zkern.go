@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"errors"
 
+	"github.com/waggle-bpf/waggle/bpf/packet"
 	"github.com/waggle-bpf/waggle/examples/firewall/kern"
 	"github.com/waggle-bpf/waggle/load"
 )
@@ -40,7 +41,7 @@ func OpenKern() (*KernObject, error) {
 type Kern struct {
 	*load.Handle
 	// Rules is the map of that name.
-	Rules *load.Map[kern.Prefix, kern.Rule]
+	Rules *load.Map[packet.Prefix, kern.Rule]
 }
 
 // Load creates the object's maps and loads its programs; see load.Object.Load.
@@ -58,7 +59,7 @@ func (o *KernObject) Load(opts load.Options) (*Kern, error) {
 
 // open finds the maps and variables.
 func (k *Kern) open() (err error) {
-	if k.Rules, err = load.MapOf[kern.Prefix, kern.Rule](k.Handle, "Rules"); err != nil {
+	if k.Rules, err = load.MapOf[packet.Prefix, kern.Rule](k.Handle, "Rules"); err != nil {
 		return err
 	}
 	return nil

@@ -3,38 +3,10 @@
 package kern
 
 import (
-	"net/netip"
-
 	"github.com/waggle-bpf/waggle/bpf"
 	"github.com/waggle-bpf/waggle/bpf/packet"
 	"github.com/waggle-bpf/waggle/bpf/xdp"
 )
-
-// Prefix is a range of addresses. An IPv4 prefix is one of 96 bits more, as the
-// addresses are mapped into IPv6.
-type Prefix struct {
-	Bits uint32
-	Addr packet.Addr
-}
-
-// PrefixFrom converts a prefix of package net/netip. Only user space calls it:
-// functions that no program reaches may use all of Go.
-func PrefixFrom(p netip.Prefix) Prefix {
-	bits := p.Bits()
-	if p.Addr().Is4() {
-		bits += 96
-	}
-	return Prefix{Bits: uint32(bits), Addr: packet.AddrFrom(p.Masked().Addr())}
-}
-
-// Netip converts p to a prefix of package net/netip.
-func (p Prefix) Netip() netip.Prefix {
-	addr, bits := p.Addr.Netip(), int(p.Bits)
-	if addr.Is4() {
-		bits -= 96
-	}
-	return netip.PrefixFrom(addr, bits)
-}
 
 // Action is what happens to a packet.
 type Action uint32
@@ -45,7 +17,8 @@ const (
 	Deny
 )
 
-// String names the action. It is for user space, too.
+// String names the action. Only user space calls it: functions that no program
+// reaches may use all of Go.
 func (a Action) String() string {
 	if a == Deny {
 		return "deny"
@@ -61,7 +34,7 @@ type Rule struct {
 
 // Rules are the firewall's rules. Of those that match an address, the one with
 // the longest prefix counts. User space may change them while packets flow.
-var Rules = bpf.LPMTrie[Prefix, Rule]{MaxEntries: 4096, Flags: bpf.NoPrealloc}
+var Rules = bpf.LPMTrie[packet.Prefix, Rule]{MaxEntries: 4096, Flags: bpf.NoPrealloc}
 
 // Filter drops what comes from a denied prefix. What no rule matches passes.
 //
@@ -71,7 +44,7 @@ func Filter(ctx *xdp.Context) xdp.Action {
 	if !p.IsIP() {
 		return xdp.Pass
 	}
-	rule := Rules.Lookup(Prefix{Bits: 128, Addr: p.Src()})
+	rule := Rules.Lookup(p.Src().Prefix())
 	if rule == nil {
 		return xdp.Pass
 	}

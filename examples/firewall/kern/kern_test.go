@@ -6,6 +6,7 @@ import (
 
 	"github.com/waggle-bpf/waggle/bpf"
 	"github.com/waggle-bpf/waggle/bpf/bpftest"
+	"github.com/waggle-bpf/waggle/bpf/packet"
 	"github.com/waggle-bpf/waggle/bpf/xdp"
 )
 
@@ -14,7 +15,7 @@ func TestFilter(t *testing.T) {
 	for text, action := range map[string]Action{
 		"10.0.0.0/8": Deny, "10.1.0.0/16": Allow, "10.1.2.3/32": Deny, "2001:db8::/32": Deny,
 	} {
-		Rules.Update(PrefixFrom(netip.MustParsePrefix(text)), Rule{Action: action}, bpf.Any)
+		Rules.Update(packet.MustParsePrefix(text), Rule{Action: action}, bpf.Any)
 	}
 	for src, want := range map[string]xdp.Action{
 		"10.2.0.1":    xdp.Drop,
@@ -35,18 +36,8 @@ func TestFilter(t *testing.T) {
 	if got := k.XDP(Filter, bpftest.Data("no IP packet")); got.Verdict != xdp.Pass {
 		t.Errorf("no IP packet: got %v", got.Verdict)
 	}
-	rule := Rules.Lookup(PrefixFrom(netip.MustParsePrefix("10.1.2.3/32")))
+	rule := Rules.Lookup(packet.MustParseAddr("10.1.2.3").Prefix())
 	if rule == nil || rule.Packets != 1 {
 		t.Errorf("got rule %+v, want it to have decided once", rule)
-	}
-}
-
-func TestPrefix(t *testing.T) {
-	for text, bits := range map[string]uint32{"10.0.0.0/8": 104, "0.0.0.0/0": 96, "2001:db8::/32": 32, "::/0": 0} {
-		want := netip.MustParsePrefix(text)
-		p := PrefixFrom(want)
-		if p.Bits != bits || p.Netip() != want {
-			t.Errorf("%s: got %d bits, back %v", text, p.Bits, p.Netip())
-		}
 	}
 }
