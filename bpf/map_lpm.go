@@ -7,9 +7,9 @@ import (
 )
 
 // LPMTrie finds the longest prefix that matches a key: routes and firewall
-// rules. A key is a struct whose first field is a uint32, the prefix length in
-// bits, and whose other fields are the data, most significant byte first.
-// Look-ups give the full length.
+// rules. A key is packet.Prefix, or another struct whose first field is a
+// uint32, the prefix length in bits, and whose other fields are the data, most
+// significant byte first. Look-ups give the full length.
 type LPMTrie[K comparable, V any] struct {
 	MaxEntries uint32
 	Flags      MapFlags

@@ -34,7 +34,7 @@ type Rule struct {
 
 // Rules are the firewall's rules. Of those that match an address, the one with
 // the longest prefix counts. User space may change them while packets flow.
-var Rules = bpf.LPMTrie[packet.Prefix, Rule]{MaxEntries: 4096, Flags: bpf.NoPrealloc}
+var Rules = bpf.LPMTrie[packet.Prefix, Rule]{MaxEntries: 4096}
 
 // Filter drops what comes from a denied prefix. What no rule matches passes.
 //
