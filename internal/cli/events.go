@@ -57,6 +57,9 @@ func newEventPrinter(e *env, h *load.Handle, cmd *loadCmd) (*eventPrinter, error
 		s := &eventStream{name: m.Name, typ: btftext.Record(p.types, m.Name), guesses: make(map[int]btf.Type)}
 		switch m.Type {
 		case ebpf.RingBuf:
+			if s.typ == nil {
+				s.typ = m.Value // some C objects declare one, just for tools
+			}
 		case ebpf.PerfEventArray:
 			s.slack = perfPadding
 		default:

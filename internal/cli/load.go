@@ -18,7 +18,7 @@ import (
 type loadCmd struct {
 	Object     string            `arg:"" name:"dir|file" help:"Kernel package or BPF object."`
 	Interface  []string          `short:"i" placeholder:"IFACE" help:"Network interfaces for xdp, tc and socket programs; may be repeated."`
-	Direction  string            `enum:"ingress,egress,both" default:"ingress" placeholder:"WAY" help:"Direction of traffic for tc programs, whose directive names none: ingress, egress or both."`
+	Direction  string            `enum:"ingress,egress,both" default:"ingress" help:"Direction of tc and cgroup_skb programs whose section names none: ingress, egress or both."`
 	Cgroup     string            `placeholder:"PATH" help:"Control group for cgroup and sockops programs."`
 	Map        string            `placeholder:"NAME" help:"Sockmap or sockhash for sk_msg and sk_skb programs, if there are several."`
 	Executable string            `short:"e" placeholder:"PATH" help:"Program or library for uprobes."`
@@ -113,7 +113,9 @@ func literal(text string) any {
 }
 
 var directions = map[string]load.Direction{
-	"ingress": load.Ingress, "egress": load.Egress, "both": load.Ingress | load.Egress,
+	"ingress": load.Ingress,
+	"egress":  load.Egress,
+	"both":    load.Ingress | load.Egress,
 }
 
 func (c *loadCmd) target() load.Targets {
