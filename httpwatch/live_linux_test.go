@@ -91,11 +91,13 @@ func startLive(t *testing.T, ns *testkit.NS, o Options) (end func() (Summary, er
 		cancel()
 		t.Fatalf("run: %v", out.err)
 	}
-	return func() (Summary, error) {
+	end = sync.OnceValues(func() (Summary, error) {
 		cancel()
 		out := <-ended
 		return out.summary, out.err
-	}
+	})
+	t.Cleanup(func() { _, _ = end() }) // for tests that don't get that far
+	return end
 }
 
 // TestLive sends requests in every way to nginx and wants each of them printed once.

@@ -28,8 +28,8 @@ func (s *segment) send(ctx *tc.Context, f *State) {
 	r.Born = f.Born
 	r.IfIndex = ctx.IfIndex
 
-	whole := s.len
-	sent := s.sendPiece(ctx, f, r)
+	seq, whole := s.seq, s.len
+	sent := s.sendPiece(ctx, r)
 	if sent && isConnect(r) {
 		expectTunnel(s.flow.Reverse())
 	}
@@ -37,27 +37,31 @@ func (s *segment) send(ctx *tc.Context, f *State) {
 		if !sent || s.len == 0 {
 			break
 		}
-		sent = s.sendPiece(ctx, f, r)
+		sent = s.sendPiece(ctx, r)
 	}
 	f.Left = !sent
+	f.pass(seq, whole-s.len)
 	if c := Traffic.Lookup(0); c != nil {
 		c.Sent += uint64(whole - s.len)
 	}
 }
 
-// sendPiece sends as much of s as a record holds and cuts it off.
-func (s *segment) sendPiece(ctx *tc.Context, f *State, r *Record) bool {
+// sendPiece sends as much of s as a record holds and cuts it off. It is a function of
+// its own so that the loop around it keeps its counter in a register: before Linux 6.7
+// the verifier takes a counter on the stack for none at all.
+//
+//bpf:noinline
+func (s *segment) sendPiece(ctx *tc.Context, r *Record) bool {
 	n := min(s.len, MaxData)
-	if n == 0 || !ctx.LoadBytes(int(s.off), r.Data[:n]).Ok() {
-		return false
-	}
 	r.Seq, r.Len, r.Flags = s.seq, n, s.flags
-	if !Events.OutputN(r, HeaderLen+n, Events.Wakeup()).Ok() {
-		return false
+	// It is at least 1 anyway, but verifiers before Linux 6.8 learn that from this
+	// comparison only, not from one with 0.
+	sent := n >= 1 && ctx.LoadBytes(int(s.off), r.Data[:n]).Ok() &&
+		Events.OutputN(r, HeaderLen+n, Events.Wakeup()).Ok()
+	if sent {
+		s.cut(n)
 	}
-	f.pass(s.seq, n)
-	s.cut(n)
-	return true
+	return sent
 }
 
 // switched tells user space that the server of the flow has switched protocols. s is

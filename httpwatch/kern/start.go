@@ -13,7 +13,7 @@ const startLen = 16
 
 func (s *segment) start(ctx *tc.Context) (t start) {
 	n := min(s.len, startLen)
-	if n > 0 && ctx.LoadBytes(int(s.off), t.text[:n]).Ok() {
+	if n >= 1 && ctx.LoadBytes(int(s.off), t.text[:n]).Ok() {
 		t.len = n
 	}
 	return t
