@@ -21,16 +21,20 @@ var faultKinds = []struct{ message, kind string }{
 
 // faultKind names a recovered panic.
 func faultKind(r any) string {
-	err, ok := r.(runtime.Error)
-	if !ok {
-		return "panic"
+	if err, ok := r.(runtime.Error); ok {
+		return kindOf(err.Error())
 	}
+	return "panic"
+}
+
+// kindOf translates what the Go runtime says.
+func kindOf(message string) string {
 	for _, k := range faultKinds {
-		if strings.Contains(err.Error(), k.message) {
+		if strings.Contains(message, k.message) {
 			return k.kind
 		}
 	}
-	return err.Error()
+	return message
 }
 
 // nativeFunc calls a Go function with arguments from memory, as the wrapper in

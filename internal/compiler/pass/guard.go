@@ -1,6 +1,7 @@
 package pass
 
 import (
+	"go/token"
 	"math"
 	"slices"
 
@@ -11,17 +12,21 @@ import (
 // variable right but not in a way the verifier can follow: in s[i], where s is
 // a[lo:hi], i was compared with hi-lo, which says nothing about lo+i. The sum is
 // compared with the size of a, on the very register that is used. The check never
-// fails.
+// fails. A pointer that was made before the check of its index is made again
+// behind it.
 func guardAccesses(m *ir.Module) error {
 	for _, f := range m.Funcs {
 		if f.Prog == nil && !mayFault(f) && len(f.Params)+1 > maxArgs {
 			continue // a fault would need a parameter more
 		}
-		g := guarder{eliminator: newEliminator(f), inScope: map[*ir.Value][]*guard{}}
+		g := guarder{
+			eliminator: newEliminator(f), inScope: map[*ir.Value][]*guard{},
+			defined: map[*ir.Value]interval{}, made: map[*ir.Value]extent{},
+		}
 		g.visit(f.Entry())
 		// From the end, because a guard moves what follows it to a new block.
-		for _, x := range slices.Backward(g.guards) {
-			x.insert(f)
+		for i, x := range slices.Backward(g.guards) {
+			x.insert(f, int64(i+1))
 		}
 	}
 	return nil
@@ -33,6 +38,10 @@ type guard struct {
 	ptr    address
 	lo, hi int64 // the bytes accessed, relative to ptr
 	uses   []guardedUse
+	// known: no check is needed, the pointer was only made too early. Made here,
+	// it is inside extent.
+	known  bool
+	extent extent
 }
 
 // guardedUse is an operand: the address off bytes behind ptr.
@@ -86,6 +95,12 @@ type guarder struct {
 	guards []*guard
 	// inScope holds the guards on the way from the entry, by pointer.
 	inScope map[*ir.Value][]*guard
+	// defined holds what the verifier knows of integers where they are made: what
+	// it learns later of their operands doesn't change it.
+	defined map[*ir.Value]interval
+	// made holds how far pointers may be from the start of what they point into,
+	// as known where they are made.
+	made map[*ir.Value]extent
 }
 
 func (g *guarder) visit(b *ir.Block) {
@@ -93,6 +108,7 @@ func (g *guarder) visit(b *ir.Block) {
 	g.enter(b)
 	var made []*ir.Value
 	for _, v := range b.Values {
+		g.define(v)
 		eachAccess(v, func(arg int, off, size int64) {
 			p, n := pointerParts(v.Args[arg])
 			a, ok := addressOf(p)
@@ -107,6 +123,9 @@ func (g *guarder) visit(b *ir.Block) {
 				}
 			}
 			x := &guard{at: v, ptr: a, lo: use.off, hi: use.off + size, uses: []guardedUse{use}}
+			if e, ok := g.extentHere(a); ok && e.within(use.off, size, a.size) {
+				x.known, x.extent = true, e
+			}
 			g.guards = append(g.guards, x)
 			g.inScope[p] = append(g.inScope[p], x)
 			made = append(made, p)
@@ -141,102 +160,220 @@ func eachAccess(v *ir.Value, visit func(arg int, off, size int64)) {
 // covers reports whether x checks the bytes, growing it for accesses in its own
 // block: once there, all of the block is executed.
 func (x *guard) covers(b *ir.Block, off, size int64) bool {
+	if x.known {
+		return x.extent.within(off, size, x.ptr.size)
+	}
 	if x.at.Block == b {
 		x.lo, x.hi = min(x.lo, off), max(x.hi, off+size)
 	}
 	return x.lo <= off && off+size <= x.hi
 }
 
-// proven reports whether bounds that the verifier knows too keep an access
-// inside its variable.
+// proven reports whether the verifier knows from the way that a pointer was made
+// that an access is inside its variable.
 func (g *guarder) proven(a address, off, size int64) bool {
-	lo, hi := a.off+off, a.off+off+size
-	for _, p := range a.parts {
-		r := g.facts.scaledBounds(p)
-		if r.umax > math.MaxInt32 {
-			return false
-		}
-		lo, hi = lo+int64(r.umin), hi+int64(r.umax)
-	}
-	return 0 <= lo && hi <= a.size
+	e, ok := g.made[a.from]
+	return ok && e.within(off, size, a.size)
 }
 
-// scaledBounds is bounds for the multiples that indices become.
-func (k *facts) scaledBounds(v *ir.Value) interval {
-	r := k.bounds(v)
-	if v.Op != ir.OpShl && v.Op != ir.OpMul || v.Args[1].Op != ir.OpConst {
-		return r
+// extentHere is where a pointer may be that is made here.
+func (g *guarder) extentHere(a address) (e extent, ok bool) {
+	e, ok = extent{a.off, a.off}, true
+	for _, p := range a.parts {
+		if e, ok = e.plus(g.bounds(p)); !ok {
+			return e, false
+		}
 	}
-	scale := v.Args[1].Int
-	if v.Op == ir.OpShl {
+	return e, true
+}
+
+// extent is where a pointer may be, relative to the base of its address.
+type extent struct{ lo, hi int64 }
+
+func (e extent) within(off, size, room int64) bool {
+	return 0 <= e.lo+off && e.hi+off+size <= room
+}
+
+// plus adds an integer with the given bounds; false if there are none to speak of.
+func (e extent) plus(r interval) (extent, bool) {
+	if r.umax > math.MaxInt32 {
+		return e, false
+	}
+	return extent{e.lo + int64(r.umin), e.hi + int64(r.umax)}, true
+}
+
+// define notes what is known of v, or of where it points, once it is made.
+func (g *guarder) define(v *ir.Value) {
+	switch {
+	case v.Type.IsInt():
+		g.defined[v] = g.compute(v)
+	case v.Op == ir.OpPtrAdd:
+		e, ok := g.made[v.Args[0]]
+		ok = ok || v.Args[0].Op != ir.OpPtrAdd
+		if n, isConstant := isConst(v.Args[1]); ok && isConstant {
+			e.lo, e.hi = e.lo+n, e.hi+n
+		} else if ok {
+			e, ok = e.plus(g.bounds(v.Args[1]))
+		}
+		if ok {
+			g.made[v] = e
+		}
+	}
+}
+
+// bounds is what the verifier knows of integer v here: what it knew when v was
+// made, and what comparisons of v itself said since.
+func (g *guarder) bounds(v *ir.Value) interval {
+	r, ok := g.defined[v]
+	if !ok || v.Op == ir.OpConst {
+		return g.facts.bounds(v)
+	}
+	if v.Op == ir.OpZext && sameRegister(v.Args[0]) {
+		r = r.meet(unsignedAs(g.bounds(v.Args[0])))
+	}
+	if learned, ok := g.facts.ranges[v]; ok {
+		r = r.meet(learned)
+	}
+	return r.tighten(v.Type)
+}
+
+// sameRegister reports whether zero-extending x is no operation, so that what is
+// learned of x holds for the result.
+func sameRegister(x *ir.Value) bool {
+	if narrow(x.Type) {
+		return forms{}.isZero(x)
+	}
+	switch x.Op {
+	case ir.OpTrunc, ir.OpParam, ir.OpResult, ir.OpPhi:
+		return false
+	}
+	return true
+}
+
+// compute bounds the result of an operation by its operands.
+func (g *guarder) compute(v *ir.Value) interval {
+	r := fullInterval(v.Type)
+	r.umax = min(r.umax, maxBits(v))
+	switch v.Op {
+	case ir.OpPhi:
+		if known, ok := g.facts.ranges[v]; ok {
+			r = r.meet(known)
+		}
+	case ir.OpZext:
+		r = r.meet(unsignedAs(g.bounds(v.Args[0])))
+	case ir.OpAdd:
+		x, y := g.bounds(v.Args[0]), g.bounds(v.Args[1])
+		if n, ok := isConst(v.Args[1]); ok {
+			r = r.meet(x.plus(n, v.Type))
+		} else if x.umax <= math.MaxInt32 && y.umax <= math.MaxInt32 && v.Type == ir.I64 {
+			r.umin, r.umax = x.umin+y.umin, x.umax+y.umax
+		}
+	case ir.OpSub:
+		if x, y := g.bounds(v.Args[0]), g.bounds(v.Args[1]); x.umax <= math.MaxInt32 && y.umax <= x.umin {
+			r.umin, r.umax = x.umin-y.umax, x.umax-y.umin
+		}
+	case ir.OpShl, ir.OpMul:
+		r = r.meet(g.multiple(v))
+	}
+	return r.tighten(v.Type)
+}
+
+// multiple bounds a multiplication by a constant.
+func (g *guarder) multiple(v *ir.Value) interval {
+	r := fullInterval(v.Type)
+	scale, ok := isConst(v.Args[1])
+	if ok && v.Op == ir.OpShl {
 		scale = 1 << scale
 	}
-	if x := k.bounds(v.Args[0]); 0 < scale && scale <= math.MaxInt32 && x.umax <= math.MaxInt32 {
-		r.umin, r.umax = max(r.umin, x.umin*uint64(scale)), min(r.umax, x.umax*uint64(scale))
+	x := g.bounds(v.Args[0])
+	if ok && v.Type == ir.I64 && 0 < scale && scale <= math.MaxInt32 && x.umax <= math.MaxInt32 {
+		r.umin, r.umax = x.umin*uint64(scale), x.umax*uint64(scale)
 	}
 	return r
 }
 
-// insert puts the check in front of the first access.
-func (x *guard) insert(f *ir.Func) {
-	b := x.at.Block
-	i := slices.Index(b.Values, x.at)
-	var tail *ir.Block
-	if i > 0 {
-		tail = splitAfter(f, b.Values[i-1])
-	} else {
-		tail = splitBefore(f, b)
+// insert puts the check in front of the first access, and a new pointer behind
+// it. The number keeps that apart from equal ones made elsewhere.
+func (x *guard) insert(f *ir.Func, number int64) {
+	m := maker{b: x.at.Block, pos: x.ptr.from.Pos}
+	i := slices.Index(m.b.Values, x.at)
+	if x.known {
+		p := x.ptr.base
+		for _, part := range x.ptr.parts {
+			p = m.pointer(p, part, number)
+		}
+		x.redirect(&m, p, x.ptr.off)
+		m.b.Values = slices.Insert(m.b.Values, i, m.out...)
+		return
 	}
-	pos := x.ptr.from.Pos
-	constant := func(n int64) *ir.Value {
-		c := b.Append(ir.OpConst, ir.I64, pos)
-		c.Int = n
-		return c
-	}
+	tail := splitBefore(f, m.b, i)
 	sum := x.ptr.parts[0]
-	for _, p := range x.ptr.parts[1:] {
-		sum = b.Append(ir.OpAdd, ir.I64, pos, sum, p)
+	for _, part := range x.ptr.parts[1:] {
+		sum = m.value(ir.OpAdd, ir.I64, sum, part)
 	}
 	// The first byte is at sum+first; if first is negative it must be part of
 	// what is compared, else it may stay behind.
-	first, base := x.ptr.off+x.lo, x.ptr.base
-	room := x.ptr.size - (x.hi - x.lo)
+	first := x.ptr.off + x.lo
 	if first < 0 {
-		sum, first = b.Append(ir.OpAdd, ir.I64, pos, sum, constant(first)), 0
+		sum, first = m.value(ir.OpAdd, ir.I64, sum, m.constant(ir.I64, first)), 0
 	}
-	var within *ir.Value
-	if room >= first {
-		within = b.Append(ir.OpULe, ir.I8, pos, sum, constant(room-first))
-	} else {
-		within = b.Append(ir.OpConst, ir.I8, pos) // no index can be right
+	within := m.constant(ir.I8, 0) // no index can be right
+	if room := x.ptr.size - (x.hi - x.lo); room >= first {
+		within = m.value(ir.OpULe, ir.I8, sum, m.constant(ir.I64, room-first))
 	}
+	m.b.Values = append(m.b.Values, m.out...)
 	bad := f.NewBlock()
-	bad.SetFault(ir.FaultIndex, pos)
-	b.SetIf(within, tail, bad, pos)
-	b.Likely = 1
-	p := tail.NewValue(ir.OpPtrAdd, ir.Ptr, pos, base, sum)
-	values := []*ir.Value{p}
-	for _, u := range x.uses {
-		// ptr+off is sum+ptr.off+off.
-		off := u.off - x.lo + first
-		if u.v.Op != ir.OpMove {
-			u.v.Args[u.arg], u.v.Int = p, off
-			continue
-		}
-		n := tail.NewValue(ir.OpConst, ir.I64, pos)
-		n.Int = off
-		q := tail.NewValue(ir.OpPtrAdd, ir.Ptr, pos, p, n)
-		u.v.Args[u.arg] = q
-		values = append(values, n, q)
-	}
-	tail.Values = append(values, tail.Values...)
+	bad.SetFault(ir.FaultIndex, m.pos)
+	m.b.SetIf(within, tail, bad, m.pos)
+	m.b.Likely = 1
+	behind := maker{b: tail, pos: m.pos}
+	x.redirect(&behind, behind.pointer(x.ptr.base, sum, number), first-x.lo)
+	tail.Values = append(behind.out, tail.Values...)
 }
 
-// splitBefore moves all values of b but the phis to a new block behind it.
-func splitBefore(f *ir.Func, b *ir.Block) *ir.Block {
-	phis := b.Phis()
-	if len(phis) > 0 {
-		return splitAfter(f, phis[len(phis)-1])
+// redirect makes the uses go through p, which is the guard's pointer without the
+// constant off.
+func (x *guard) redirect(m *maker, p *ir.Value, off int64) {
+	for _, u := range x.uses {
+		if u.v.Op == ir.OpMove { // has no offset of its own
+			u.v.Args[u.arg] = m.value(ir.OpPtrAdd, ir.Ptr, p, m.constant(ir.I64, off+u.off))
+		} else {
+			u.v.Args[u.arg], u.v.Int = p, off+u.off
+		}
+	}
+}
+
+// maker makes values for a block.
+type maker struct {
+	b   *ir.Block
+	pos token.Pos
+	out []*ir.Value
+}
+
+func (m *maker) value(op ir.Op, t ir.Type, args ...*ir.Value) *ir.Value {
+	v := m.b.NewValue(op, t, m.pos, args...)
+	m.out = append(m.out, v)
+	return v
+}
+
+func (m *maker) constant(t ir.Type, n int64) *ir.Value {
+	v := m.value(ir.OpConst, t)
+	v.Int = n
+	return v
+}
+
+// pointer adds to a pointer what was just checked: numbered pointers are not
+// equal to others, because the verifier knows more of them.
+func (m *maker) pointer(p, n *ir.Value, number int64) *ir.Value {
+	v := m.value(ir.OpPtrAdd, ir.Ptr, p, n)
+	v.Int = number
+	return v
+}
+
+// splitBefore moves value number i of b and all behind it to a new block.
+func splitBefore(f *ir.Func, b *ir.Block, i int) *ir.Block {
+	if i > 0 {
+		return splitAfter(f, b.Values[i-1])
 	}
 	none := b.NewValue(ir.OpConst, ir.I64, b.Pos)
 	b.Values = append([]*ir.Value{none}, b.Values...)
