@@ -65,7 +65,7 @@ func run(ctx context.Context, device string, port uint) error {
 	context.AfterFunc(ctx, func() { requests.Close() }) // ends the loop
 	for r, packet := range requests.WithPayload() {
 		// Behind the packet there may be padding.
-		if line := requestLine(packet[r.Offset:r.Len]); line != nil {
+		if line := requestLine.Find(packet[r.Offset:r.Len]); line != nil {
 			fmt.Printf("%v - %s\n", r.Client, line)
 		}
 	}
@@ -77,10 +77,6 @@ func run(ctx context.Context, device string, port uint) error {
 	return requests.Err()
 }
 
-// line is what RFC 9112 calls a request line: only printable characters, which
-// matters on a terminal, because whoever sends a request chooses them.
-var line = regexp.MustCompile(`^[A-Z]+ [!-~]+ HTTP/1\.[01]\b`)
-
-// requestLine returns the request line that a payload starts with; nil if it is
-// not all there.
-func requestLine(payload []byte) []byte { return line.Find(payload) }
+// requestLine is what a request starts with, by RFC 9112: printable characters
+// only, which matters on a terminal, because whoever sends a request chooses them.
+var requestLine = regexp.MustCompile(`^[A-Z]+ [!-~]+ HTTP/1\.[01]\b`)

@@ -85,7 +85,7 @@ func TestRequestLine(t *testing.T) {
 		"":                                  "",
 		"HTTP/1.1 200 GET / HTTP/1.1 \r\n ": "",
 	} {
-		if got := string(requestLine([]byte(payload))); got != want {
+		if got := string(requestLine.Find([]byte(payload))); got != want {
 			t.Errorf("%q: got %q, want %q", payload, got, want)
 		}
 	}

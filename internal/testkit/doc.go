@@ -13,5 +13,6 @@
 // The rest are parts to build tests from: [Need], [NeedKernel] and [RequireRoot]
 // decide what may be skipped, [NewNS] and [NewPair] make networks, [NewCgroup]
 // makes cgroups, [Nginx] serves, [Golden] and [OpenArchive] compare with files.
-// Package vm runs a test binary on another kernel.
+// Package vm runs a test binary on another kernel, package command tests a package
+// main.
 package testkit

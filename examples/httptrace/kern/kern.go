@@ -14,7 +14,8 @@ const MaxPacket = 1024
 // Request goes ahead of the copy of its packet.
 type Request struct {
 	Client packet.Addr
-	// The request starts at this offset of the copy, which has Len bytes.
+	// The request starts at this offset of the copy, which has Len bytes. What
+	// lies beyond the copy, because headers fill it, starts at its end.
 	Offset, Len uint32
 }
 
@@ -39,11 +40,8 @@ func Trace(ctx *xdp.Context) xdp.Action {
 	if packet.HTTPMethod(p.Payload) == packet.NoMethod {
 		return xdp.Pass
 	}
-	r := Request{
-		Client: p.Src(),
-		Offset: uint32(p.L7),
-		Len:    uint32(min(ctx.Len(), MaxPacket)),
-	}
+	n := min(ctx.Len(), MaxPacket)
+	r := Request{Client: p.Src(), Offset: uint32(min(p.L7, n)), Len: uint32(n)}
 	Requests.OutputPacket(ctx, &r, r.Len)
 	return xdp.Pass
 }

@@ -11,6 +11,22 @@ import (
 
 const client, server = "10.0.0.1:40000", "10.0.0.2:80"
 
+// TestHeaders: headers may fill the whole copy.
+func TestHeaders(t *testing.T) {
+	k := bpftest.New(t)
+	options := make([]byte, 8+255*8-1) // without its first byte
+	options[0] = 255
+	k.XDP(Trace, bpftest.Packet{
+		Src: "[2001:db8::1]:40000", Dst: "[2001:db8::2]:80",
+		IPv6Headers: []bpftest.Extension{{Proto: packet.ProtoDestOpts, Data: options}},
+		Payload:     "GET /foo HTTP/1.1\r\n",
+	})
+	got := bpftest.Samples(k, &Requests)
+	if len(got) != 1 || got[0].Value.Offset != MaxPacket || got[0].Value.Len != MaxPacket {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestTrace(t *testing.T) {
 	k := bpftest.New(t)
 	const request = "GET /foo HTTP/1.1\r\n"
