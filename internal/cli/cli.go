@@ -45,6 +45,9 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
+	// Without this, writing to a pipe that nobody reads any more would end the
+	// process before it has cleaned up.
+	signal.Ignore(syscall.SIGPIPE)
 	return report(stderr, run(args, &env{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr}))
 }
 

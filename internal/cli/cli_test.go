@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -31,6 +32,7 @@ func TestExitCodes(t *testing.T) {
 		stderr string
 	}{
 		{nil, 0, ""},
+		{fmt.Errorf("write: %w", syscall.EPIPE), 0, ""},
 		{context.Canceled, 1, "waggle: context canceled\n"},
 		{errors.New("open x: gone"), 1, "waggle: open x: gone\n"},
 		{errors.Join(errors.New("a"), fmt.Errorf("b: %w", errors.New("c"))), 1, "waggle: a\nwaggle: b: c\n"},

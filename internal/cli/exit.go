@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 
 	"github.com/waggle-bpf/waggle/internal/compiler/diag"
 	"github.com/waggle-bpf/waggle/load"
@@ -26,6 +27,7 @@ var exits = []struct {
 	is   func(error) bool
 }{
 	{exitOK, func(err error) bool { return err == nil }},
+	{exitOK, func(err error) bool { return errors.Is(err, syscall.EPIPE) }}, // the reader has seen enough
 	{exitInput, is[diag.List]},
 	{exitInput, is[*diag.Diagnostic]},
 	{exitInput, is[*inputError]},
