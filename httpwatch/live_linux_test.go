@@ -21,6 +21,7 @@ import (
 	"github.com/waggle-bpf/waggle/bpf/bpftest"
 	"github.com/waggle-bpf/waggle/internal/testkit"
 	"github.com/waggle-bpf/waggle/internal/testkit/rtnl"
+	"github.com/waggle-bpf/waggle/load"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
@@ -100,7 +101,8 @@ func startLive(t *testing.T, ns *testkit.NS, o Options) (end func() (Summary, er
 	return end
 }
 
-// TestLive sends requests in every way to nginx and wants each of them printed once.
+// TestLive sends requests in every way to real servers, nginx and Go's, and wants each of
+// them printed once.
 func TestLive(t *testing.T) {
 	pair := testkit.NewPair(t)
 	places := []struct {
@@ -108,23 +110,27 @@ func TestLive(t *testing.T) {
 		client, server *testkit.NS
 		watch          *testkit.NS
 		iface          string
-		addr           string
+		addr           netip.Addr
+		serve          func(testing.TB, *testkit.NS, netip.AddrPort)
 	}{
-		{"loopback", nil, nil, nil, "", "127.0.0.1:8080"},
-		{"loopback IPv6", nil, nil, nil, "lo", "[::1]:8081"},
-		{"at the client", pair.A.NS, pair.B.NS, pair.A.NS, pair.A.Device, netip.AddrPortFrom(pair.B.V4, 8080).String()},
-		{"at the server", pair.A.NS, pair.B.NS, pair.B.NS, pair.B.Device, netip.AddrPortFrom(pair.B.V6, 8081).String()},
+		{"loopback", nil, nil, nil, "", netip.MustParseAddr("127.0.0.1"), testkit.Nginx},
+		{"loopback, Go", nil, nil, nil, "", netip.MustParseAddr("127.0.0.1"), serveGo},
+		{"loopback IPv6", nil, nil, nil, "lo", netip.IPv6Loopback(), testkit.Nginx},
+		{"at the client", pair.A.NS, pair.B.NS, pair.A.NS, pair.A.Device, pair.B.V4, testkit.Nginx},
+		{"at the client, Go", pair.A.NS, pair.B.NS, pair.A.NS, pair.A.Device, pair.B.V4, serveGo},
+		{"at the server", pair.A.NS, pair.B.NS, pair.B.NS, pair.B.Device, pair.B.V6, testkit.Nginx},
 	}
-	for _, place := range places {
+	for i, place := range places {
 		t.Run(place.name, func(t *testing.T) {
-			testkit.Nginx(t, place.server, netip.MustParseAddrPort(place.addr))
+			addr := netip.AddrPortFrom(place.addr, uint16(8080+i))
+			place.serve(t, place.server, addr)
 			out := &lines{}
-			o := Options{Sink: out, Latency: 10 * time.Millisecond}
+			o := Options{Sink: out, Latency: 10 * time.Millisecond, Port: addr.Port()}
 			if place.iface != "" {
 				o.Interfaces = []string{place.iface}
 			}
 			stop := watchLive(t, place.watch, o)
-			want := talk(t, place.client, place.addr)
+			want := talk(t, place.client, addr.String())
 			waitFor(t, func() bool { return out.len() >= len(want) })
 			s := stop()
 			if diff := cmp.Diff(want, out.all); diff != "" {
@@ -135,6 +141,27 @@ func TestLive(t *testing.T) {
 			}
 		})
 	}
+}
+
+// serveGo is a server where there is no nginx.
+func serveGo(t testing.TB, ns *testkit.NS, addr netip.AddrPort) {
+	t.Helper()
+	var l net.Listener
+	var err error
+	listen := func() { l, err = net.Listen("tcp", addr.String()) }
+	if ns == nil {
+		listen()
+	} else {
+		ns.Do(t, listen)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+	})}
+	go server.Serve(l)
+	t.Cleanup(func() { server.Close() })
 }
 
 // talk sends requests to a server and returns the lines that are due.
@@ -231,14 +258,22 @@ func TestNewInterface(t *testing.T) {
 // the file comes in on it.
 func newTunnel(t *testing.T) *os.File { return newTap(t, "tun0", unix.IFF_TUN) }
 
+const tunPath = "/dev/net/tun"
+
+var noTun = testkit.Absence{Reason: "kernel without tunnel devices", Absent: func() bool {
+	_, err := os.Stat(tunPath)
+	return errors.Is(err, os.ErrNotExist)
+}}
+
 // newTap makes a tunnel device of IP packets (IFF_TUN) or Ethernet frames (IFF_TAP).
 func newTap(t *testing.T, name string, kind uint16) *os.File {
 	t.Helper()
 	testkit.RequireRoot(t)
-	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
+	fd, err := unix.Open(tunPath, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		err = fmt.Errorf("%w: %w", err, load.ErrNotSupported)
 	}
+	testkit.Need(t, err, noTun)
 	f := os.NewFile(uintptr(fd), name)
 	t.Cleanup(func() { f.Close() })
 	req, err := unix.NewIfreq(name)
@@ -286,7 +321,7 @@ func TestRandomTrafficLive(t *testing.T) {
 // TestSinkFails wants a run to end when nobody can read what it prints.
 func TestSinkFails(t *testing.T) {
 	end := startLive(t, nil, Options{Sink: NewTextSink(brokenWriter{}), Latency: 10 * time.Millisecond})
-	testkit.Nginx(t, nil, netip.MustParseAddrPort("127.0.0.1:8080"))
+	serveGo(t, nil, netip.MustParseAddrPort("127.0.0.1:8080"))
 	talk(t, nil, "127.0.0.1:8080")
 	time.Sleep(50 * time.Millisecond)
 	if _, err := end(); err == nil {
@@ -307,7 +342,7 @@ func TestNoSuchInterface(t *testing.T) {
 // TestTinyRing has far too small a ring. Much is lost; that is counted, and does no
 // harm afterwards.
 func TestTinyRing(t *testing.T) {
-	testkit.Nginx(t, nil, netip.MustParseAddrPort("127.0.0.1:8080"))
+	serveGo(t, nil, netip.MustParseAddrPort("127.0.0.1:8080"))
 	out := &lines{}
 	end := startLive(t, nil, Options{Sink: out, RingBytes: 4096, Latency: 20 * time.Millisecond})
 	want := talk(t, nil, "127.0.0.1:8080")
