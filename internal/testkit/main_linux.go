@@ -16,8 +16,11 @@ import (
 )
 
 const (
-	// isolatedEnv marks the process that runs in namespaces of its own.
+	// isolatedEnv is first in the process that begins namespaces of its own,
+	// and inside in those it starts, such as the workers of a fuzz test.
 	isolatedEnv = "WAGGLE_TEST_ISOLATED"
+	first       = "first"
+	inside      = "inside"
 	// hostEnv, set to 1, keeps the tests in the namespaces of the machine, for
 	// debuggers: they can't follow a new process.
 	hostEnv = "WAGGLE_TEST_HOST"
@@ -32,39 +35,52 @@ func Main(m *testing.M) { os.Exit(Run(m)) }
 // Run is Main for those who have to do something after it. It returns the exit
 // code.
 func Run(m *testing.M) int {
-	if os.Geteuid() == 0 && os.Getenv(isolatedEnv) == "" && os.Getenv(hostEnv) != "1" {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "testkit:", err)
+		return 1
+	}
+	return code
+}
+
+func run(m *testing.M) (int, error) {
+	switch state := os.Getenv(isolatedEnv); {
+	case state == inside:
+		return m.Run(), nil
+	case state == first:
+		os.Setenv(isolatedEnv, inside)
+		if err := furnish(); err != nil {
+			return 0, fmt.Errorf("furnish namespaces: %w", err)
+		}
+		code, err := runWatched(m, true)
+		killLeftOvers()
+		return code, err
+	case os.Geteuid() == 0 && os.Getenv(hostEnv) != "1":
 		code, err := runIsolated()
 		if err != nil {
-			fmt.Fprintln(os.Stderr, "testkit: isolate tests:", err)
-			return 1
+			return 0, fmt.Errorf("isolate tests: %w", err)
 		}
-		return code
+		return code, nil
 	}
-	isolated := os.Getenv(isolatedEnv) == "1"
-	if isolated {
-		if err := furnish(); err != nil {
-			fmt.Fprintln(os.Stderr, "testkit: furnish namespaces:", err)
-			return 1
-		}
-	}
+	return runWatched(m, false)
+}
+
+// runWatched runs the tests and compares what is there before and after.
+func runWatched(m *testing.M, isolated bool) (int, error) {
 	before, err := takeStock(isolated)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "testkit: take stock:", err)
-		return 1
+		return 0, fmt.Errorf("take stock: %w", err)
 	}
 	code := m.Run()
 	leaks := before.waitForLeaks()
 	for _, l := range leaks {
 		fmt.Fprintln(os.Stderr, "testkit: leaked", l)
 	}
-	if isolated {
-		killLeftOvers()
-	}
 	removeCgroupBase()
 	if code == 0 && len(leaks) > 0 {
 		code = exitLeak
 	}
-	return code
+	return code, nil
 }
 
 // runIsolated runs this test binary again in network and mount namespaces of its
@@ -75,7 +91,7 @@ func runIsolated() (int, error) {
 	runtime.LockOSThread()
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
-	cmd.Env = append(os.Environ(), isolatedEnv+"=1")
+	cmd.Env = append(os.Environ(), isolatedEnv+"="+first)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		// Unshare, not clone: os/exec then makes the new mounts private too.

@@ -92,9 +92,13 @@ func moduleRoot(dir string) (string, error) {
 // skip leaves out what no test reads: what begins with a dot.
 func skip(path string) bool { return strings.HasPrefix(filepath.Base(path), ".") }
 
-// passedOn picks the environment variables that steer our tests.
+// passedOn picks the environment variables that steer our tests, but not those
+// by which test processes tell each other who they are.
 func passedOn(env []string) (out []string) {
 	for _, e := range env {
+		if strings.HasPrefix(e, "WAGGLE_TEST_") {
+			continue
+		}
 		if strings.HasPrefix(e, "WAGGLE_") || strings.HasPrefix(e, "GODEBUG=") {
 			out = append(out, e)
 		}
