@@ -54,6 +54,7 @@ func run(m *testing.M) (int, error) {
 		}
 		code, err := runWatched(m, true)
 		killLeftOvers()
+		removeCgroupBase()
 		return code, err
 	case os.Geteuid() == 0 && os.Getenv(hostEnv) != "1":
 		code, err := runIsolated()
@@ -62,7 +63,9 @@ func run(m *testing.M) (int, error) {
 		}
 		return code, nil
 	}
-	return runWatched(m, false)
+	code, err := runWatched(m, false)
+	removeCgroupBase()
+	return code, err
 }
 
 // runWatched runs the tests and compares what is there before and after.
@@ -76,7 +79,6 @@ func runWatched(m *testing.M, isolated bool) (int, error) {
 	for _, l := range leaks {
 		fmt.Fprintln(os.Stderr, "testkit: leaked", l)
 	}
-	removeCgroupBase()
 	if code == 0 && len(leaks) > 0 {
 		code = exitLeak
 	}
