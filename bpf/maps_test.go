@@ -265,21 +265,41 @@ func TestRingBufLoss(t *testing.T) {
 	}
 }
 
+// Batched methods wake the reader once for WakeupBytes, whether it reads or not.
 func TestRingBufBatched(t *testing.T) {
 	k := bpftest.New(t)
 	old := bpf.WakeupBytes
 	defer func() { bpf.WakeupBytes = old }()
 	bpf.WakeupBytes = 24 * 10
-	for range 15 {
+	for range 35 {
 		ring.SubmitBatched(ring.Reserve())
 	}
-	ring.OutputBatched(&event{})
+	if n := bpftest.Wakeups(k, &ring); n != 3 {
+		t.Errorf("%d wake-ups for 35 records with a mark of 10, want 3", n)
+	}
+	// Output doesn't know of the record itself yet: the one behind the mark wakes.
+	for range 35 {
+		ring.OutputBatched(&event{})
+	}
+	if n := bpftest.Wakeups(k, &ring); n != 3+3 {
+		t.Errorf("%d wake-ups for 70 records with a mark of 10, want 6", n)
+	}
 	if ring.Size() != 4096 {
 		t.Errorf("size %d", ring.Size())
 	}
-	if n := bpftest.Wakeups(k, &ring); n != 7 {
-		// A reservation counts as waiting: from the tenth on, each wakes.
-		t.Errorf("%d wake-ups for 16 records with a mark of 10, want 7", n)
+}
+
+// A WakeupBytes of 0 makes every record wake the reader.
+func TestRingBufUnbatched(t *testing.T) {
+	k := bpftest.New(t)
+	old := bpf.WakeupBytes
+	defer func() { bpf.WakeupBytes = old }()
+	bpf.WakeupBytes = 0
+	for range 5 {
+		ring.SubmitBatched(ring.Reserve())
+	}
+	if n := bpftest.Wakeups(k, &ring); n != 5 {
+		t.Errorf("%d wake-ups, want 5", n)
 	}
 }
 
@@ -287,13 +307,13 @@ func TestRingBufBatched(t *testing.T) {
 func TestRingBufSmall(t *testing.T) {
 	k := bpftest.New(t)
 	for range 4096 / 4 / 24 {
-		ring.OutputBatched(&event{})
+		ring.SubmitBatched(ring.Reserve())
 	}
 	if n := bpftest.Wakeups(k, &ring); n != 0 {
 		t.Errorf("%d wake-ups below a quarter of the ring", n)
 	}
-	ring.OutputBatched(&event{})
-	ring.OutputBatched(&event{})
+	ring.SubmitBatched(ring.Reserve())
+	ring.SubmitBatched(ring.Reserve())
 	if n := bpftest.Wakeups(k, &ring); n != 1 {
 		t.Errorf("%d wake-ups at a quarter of the ring, want 1", n)
 	}

@@ -17,9 +17,9 @@ const (
 	ForceWakeup  RingFlag = 1 << 1 // wake
 )
 
-// WakeupBytes is the amount of unread data at which Wakeup and the Batched
-// methods of RingBuf wake the reader; in rings below four times the size, a
-// quarter of it is enough. Settable before load.
+// WakeupBytes is the amount of data after which Wakeup and the Batched methods of
+// RingBuf wake the reader again; in rings below four times the size, a quarter of
+// it is enough. Settable before load.
 //
 //bpf:const
 var WakeupBytes uint64 = 128 << 10
@@ -70,9 +70,9 @@ func (m *RingBuf[T]) SubmitFlags(v *T, flags RingFlag) {
 	s.Submit(unsafe.Pointer(v), sim.BytesOf(v), uint64(flags), false)
 }
 
-// SubmitBatched is Submit that wakes the reader only when WakeupBytes are
-// waiting. It is for streams of many records: a wake-up costs more than a
-// record. The reader must poll on a timer too, as load's streams do.
+// SubmitBatched is Submit that wakes the reader only once for WakeupBytes. It is
+// for streams of many records: a wake-up costs more than a record. The reader
+// must poll on a timer too, as load's streams do.
 func (m *RingBuf[T]) SubmitBatched(v *T) { m.SubmitFlags(v, m.Wakeup()) }
 
 // Discard gives back a record from Reserve unsent.
@@ -109,16 +109,24 @@ func (m *RingBuf[T]) OutputN(v *T, n uint32, flags RingFlag) Errno {
 	return err
 }
 
-// Wakeup returns the flag for the next record: ForceWakeup if at least
-// WakeupBytes are waiting for the reader, or a quarter of a small ring, else
-// NoWakeup.
+// Wakeup returns the flag for the record that was reserved last, or comes next:
+// ForceWakeup if the ring's end has just passed a multiple of WakeupBytes, or of a
+// quarter of a small ring, else NoWakeup.
+//
+// What counts is what was sent, not what waits for the reader: if that fell
+// behind, each record would wake it, which makes it no faster and the program slow.
 func (m *RingBuf[T]) Wakeup() RingFlag {
-	n := m.Available()
-	if n >= WakeupBytes || n >= m.Size()/4 {
+	var v T
+	record := (ringHeader + uint64(unsafe.Sizeof(v)) + 7) &^ 7
+	if m.produced()%max(1, min(WakeupBytes, m.Size()/4)) < record {
 		return ForceWakeup
 	}
 	return NoWakeup
 }
+
+// ringHeader is the size of a record's header, struct bpf_ringbuf_hdr in
+// kernel/bpf/ringbuf.c.
+const ringHeader = 8
 
 // Size returns the size of the ring in bytes.
 //
@@ -134,6 +142,13 @@ func (m *RingBuf[T]) Size() uint64 {
 //bpf:helper ringbuf_query(m, 0)
 func (m *RingBuf[T]) Available() uint64 {
 	return sim.Open[T](unsafe.Pointer(m), "RingBuf.Available", sim.Ring, m.MaxEntries).Available()
+}
+
+// produced returns how many bytes were ever reserved.
+//
+//bpf:helper ringbuf_query(m, 3)
+func (m *RingBuf[T]) produced() uint64 {
+	return sim.Open[T](unsafe.Pointer(m), "RingBuf.Wakeup", sim.Ring, m.MaxEntries).Produced()
 }
 
 //bpf:helper ringbuf_reserve(m, sizeof(T), 0)

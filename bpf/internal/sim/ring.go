@@ -13,6 +13,7 @@ type RingState struct {
 	Lost     int // how many reservations and outputs failed
 	FailNext int // the next so many reservations and outputs fail, as if the buffer were full
 	used     uint64
+	produced uint64 // bytes ever used
 	reserved map[unsafe.Pointer]int
 }
 
@@ -49,6 +50,7 @@ func (m *Map) room(size int) bool {
 		return false
 	}
 	m.Ring.used += need
+	m.Ring.produced += need
 	return true
 }
 
@@ -94,6 +96,13 @@ func (m *Map) Available() uint64 {
 	m.k.mu.Lock()
 	defer m.k.mu.Unlock()
 	return m.Ring.used
+}
+
+// Produced returns the bytes that were ever reserved, headers included.
+func (m *Map) Produced() uint64 {
+	m.k.mu.Lock()
+	defer m.k.mu.Unlock()
+	return m.Ring.produced
 }
 
 // Drain takes all records out.
