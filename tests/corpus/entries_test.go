@@ -15,6 +15,7 @@ import (
 	"github.com/waggle-bpf/waggle/tests/corpus/redirect"
 	"github.com/waggle-bpf/waggle/tests/corpus/samplepackets"
 	"github.com/waggle-bpf/waggle/tests/corpus/syscount"
+	"github.com/waggle-bpf/waggle/tests/corpus/tcmirror"
 	"github.com/waggle-bpf/waggle/tests/corpus/tcplife"
 )
 
@@ -88,4 +89,15 @@ var entries = []entry{
 	{dir: "runqlat", live: liveRunqlat},
 	{dir: "perfsample", live: livePerfSample},
 	{dir: "syscount", live: liveSyscount, constants: []constant{con("PID", &syscount.PID, pid())}},
+
+	{dir: "nat64", twin: twinNAT64},
+	{dir: "pping", twin: twinPPing},
+	{dir: "xdpmeta", twin: twinXDPMeta, live: liveXDPMeta},
+	{dir: "tcmirror", twin: twinTCMirror, constants: []constant{
+		con("Host", &tcmirror.Host, packet.MustParseAddr("10.0.0.1")), con("Target", &tcmirror.Target, target),
+	}},
+	{dir: "skverdict", live: liveSkVerdict},
+	{dir: "socklife", live: liveSockLife},
+	{dir: "findsock", live: liveFindSock},
+	{dir: "keycount", twin: twinKeyCount},
 }

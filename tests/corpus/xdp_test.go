@@ -352,15 +352,11 @@ func twinTailCalls(w *world) {
 func twinLPMFirewall(w *world) {
 	for _, r := range []struct {
 		net     string
-		bits    uint32
 		verdict xdp.Action
 	}{
-		{"10.0.0.0", 96 + 8, xdp.Drop},
-		{"10.9.0.0", 96 + 16, xdp.Pass},
-		{"2001:db8::", 32, xdp.Drop},
-		{"2001:db8::7", 128, xdp.Pass},
+		{"10.0.0.0/8", xdp.Drop}, {"10.9.0.0/16", xdp.Pass}, {"2001:db8::/32", xdp.Drop}, {"2001:db8::7/128", xdp.Pass},
 	} {
-		put(w, "Rules", &lpmfirewall.Rules, lpmfirewall.Net{Bits: r.bits, Addr: packet.MustParseAddr(r.net)}, lpmfirewall.Rule{Verdict: r.verdict})
+		put(w, "Rules", &lpmfirewall.Rules, packet.MustParsePrefix(r.net), lpmfirewall.Rule{Verdict: r.verdict})
 	}
 	for _, c := range []struct {
 		src, dst string
@@ -372,7 +368,7 @@ func twinLPMFirewall(w *world) {
 		passes(w, "Filter", lpmfirewall.Filter, bpftest.Packet{Src: c.src, Dst: c.dst}, c.want)
 	}
 	passes(w, "Filter", lpmfirewall.Filter, arp, xdp.Pass)
-	rule := at(w, "Rules", &lpmfirewall.Rules, lpmfirewall.Net{Bits: 104, Addr: packet.MustParseAddr("10.0.0.0")})
+	rule := at(w, "Rules", &lpmfirewall.Rules, packet.MustParsePrefix("10.0.0.0/8"))
 	w.equal("packets", rule.Packets, uint64(1))
 }
 

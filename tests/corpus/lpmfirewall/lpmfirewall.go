@@ -8,12 +8,6 @@ import (
 	"github.com/waggle-bpf/waggle/bpf/xdp"
 )
 
-// Net is a network. IPv4 networks are mapped into IPv6: their Bits are 96 more.
-type Net struct {
-	Bits uint32
-	Addr packet.Addr
-}
-
 // Rule is what happens to a network's packets.
 type Rule struct {
 	Verdict xdp.Action
@@ -21,8 +15,8 @@ type Rule struct {
 	Packets uint64
 }
 
-// Rules holds the rules.
-var Rules = bpf.LPMTrie[Net, Rule]{MaxEntries: 1024}
+// Rules holds the rules by network of the sender.
+var Rules = bpf.LPMTrie[packet.Prefix, Rule]{MaxEntries: 1024}
 
 // Filter applies the rules to a packet.
 //
@@ -32,7 +26,7 @@ func Filter(ctx *xdp.Context) xdp.Action {
 	if !p.IsIP() {
 		return xdp.Pass
 	}
-	rule := Rules.Lookup(Net{Bits: 128, Addr: p.Src()})
+	rule := Rules.Lookup(p.Src().Prefix())
 	if rule == nil {
 		return xdp.Pass
 	}
