@@ -58,6 +58,7 @@ func startServer() (*process, error) {
 		p.cmd = exec.Command("/usr/sbin/nginx", p.cmd.Args[1:]...)
 	}
 	p.cmd.Stderr = os.Stderr
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start nginx: %w", err)
 	}
