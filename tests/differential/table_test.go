@@ -5,7 +5,7 @@ import . "github.com/waggle-bpf/waggle/tests/differential/funcs"
 // functions are the native functions of package funcs.
 var functions = []any{
 	DivMod8, DivMod16, DivMod32, DivMod64, DivModU8, DivModU16, DivModU32, DivModU64, QuotientUsed8, QuotientUsed16, Basics8, Basics16, Basics32, Basics64, Compare8, CompareU8, Compare16, CompareU16, Compare32, CompareU32, Compare64, CompareU64, Wrap8, Wrap16, Wrap32, Unary, UnaryWide, ConstDivisors, ConstDivisors8, ConstDivisors64, Abs, FloorMod, GCD, IntSqrt, PowMod, SaturatingAdd, AverageNoOverflow, IncDec, MinMax, Clamp,
-	ArrayCopy, ArrayEqual, ArrayEqualLarge, IndexAny, IndexUnsigned, StoreAny, IndexBytes, Matrix, Matrix3, Histogram, PrefixSums, WindowMax, Sieve, Rotate, ZeroValues, ArrayOfArraysCopy, ArrayLiteral, PackedArrays, ArrayPhi, ArrayPhiLoop, DotProduct, Transpose, FindByte, RunLength,
+	ArrayCopy, ArrayEqual, ArrayEqualLarge, IndexAny, IndexUnsigned, StoreAny, IndexBytes, Matrix, Matrix3, Histogram, PrefixSums, WindowMax, Sieve, Rotate, ZeroValues, ArrayOfArraysCopy, ArrayLiteral, PackedArrays, ArrayPhi, ArrayPhiLoop, DotProduct, LargePhi, LargePhiLoop, LargeResults, Transpose, FindByte, RunLength,
 	CallSimple, CallMultiple, CallFault, CallDivide, CallDeep, CallPointer, CallStruct, CallNothing, CallSlice, CallInlinedSlice, CallSliceOf, CallArray, CallBool, CallNarrow, CallLarge, CallInLoop, CallInCondition, ManyParams, PressureInts, PressureLoop,
 	InternetChecksum, InternetChecksumSlice, UpdateChecksum, ParityOfWords, LuhnValid, ISBN13Check,
 	FromInt8, FromUint8, FromInt16, FromUint16, FromInt32, FromUint32, FromInt64, FromUint64, ThereAndBack, NarrowSums, NarrowCompare, NamedTypes, BoolToInt, UintptrMath,

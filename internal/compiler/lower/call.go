@@ -63,25 +63,29 @@ func (f *fn) callFunc(in *ssa.Call, target shape) {
 		}
 	}
 	res := callee.Signature.Results()
-	var out *ir.Value
-	if res.Len() == 1 && f.layout(res.At(0).Type()).inMemory {
-		out = f.newSlot("result", res.At(0).Type())
-		args = append(args, out)
+	outs := make([]*ir.Value, res.Len())
+	for i := range outs {
+		if t := res.At(i).Type(); f.layout(t).inMemory {
+			outs[i] = f.newSlot("result", t)
+			args = append(args, outs[i])
+		}
 	}
 	call := f.emit(ir.OpCall, ir.Void, args...)
 	call.Aux = inst.fn
-	if out != nil {
-		f.vals[in] = rep{out}
-		return
-	}
-	f.callResults(in, call, inst, res)
+	f.callResults(in, call, inst, outs)
 }
 
-// callResults splits the flattened results of a call.
-func (f *fn) callResults(in *ssa.Call, call *ir.Value, inst *instance, res *types.Tuple) {
+// callResults splits the flattened results of a call, besides those that it left
+// in memory.
+func (f *fn) callResults(in *ssa.Call, call *ir.Value, inst *instance, outs []*ir.Value) {
+	res := in.Call.Signature().Results()
 	n := int64(0)
 	var reps []rep
-	for i := range res.Len() {
+	for i, out := range outs {
+		if out != nil {
+			reps = append(reps, rep{out})
+			continue
+		}
 		var s shape
 		if i < len(inst.results) {
 			s = inst.results[i]

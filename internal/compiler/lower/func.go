@@ -33,8 +33,8 @@ type fn struct {
 	ends   map[*ssa.BasicBlock]*ir.Block // where it ends, after the checks in it
 	entry  *ir.Block
 	cur    *ir.Block
-	pos    token.Pos // of the instruction being lowered
-	out    *ir.Value // where an in-memory result goes
+	pos    token.Pos   // of the instruction being lowered
+	outs   []*ir.Value // where in-memory results go; nil for the others
 }
 
 func (f *fn) fail(pos token.Pos, code, hint, format string, args ...any) {
@@ -95,13 +95,11 @@ func (f *fn) params(free, params []shape) {
 	for i, p := range f.src.Params {
 		leaves(p, params[i])
 	}
-	if res := f.src.Signature.Results(); res.Len() == 1 && f.layout(res.At(0).Type()).inMemory {
-		f.out = param(ir.Ptr)
-	} else {
-		for i := range res.Len() {
-			if res.Len() > 1 && f.layout(res.At(i).Type()).inMemory {
-				f.fail(f.src.Pos(), subset.LargeResult, "return it alone or through a pointer", "%s returns a large value among others", f.src.Name())
-			}
+	res := f.src.Signature.Results()
+	f.outs = make([]*ir.Value, res.Len())
+	for i := range f.outs {
+		if f.layout(res.At(i).Type()).inMemory {
+			f.outs[i] = param(ir.Ptr)
 		}
 	}
 }
@@ -116,7 +114,8 @@ func (f *fn) declarePhis(b *ssa.BasicBlock) {
 			break
 		}
 		if f.layout(phi.Type()).inMemory {
-			f.fail(phi.Pos(), subset.LargeChoice, "assign through a pointer or index instead", "a large value is chosen by control flow")
+			f.vals[phi] = f.largePhi(phi)
+			continue
 		}
 		var r rep
 		for _, t := range f.leafTypes(phi.Type(), f.shapeOf(phi)) {
@@ -140,13 +139,19 @@ func (f *fn) connectPhis() {
 		for i, p := range b.Preds {
 			index[i] = f.predIndex(start, f.ends[p], taken)
 		}
+		var large []*ssa.Phi
 		for _, in := range b.Instrs {
 			phi, ok := in.(*ssa.Phi)
 			if !ok {
 				break
 			}
-			f.fillPhi(phi, start, b, index)
+			if f.layout(phi.Type()).inMemory {
+				large = append(large, phi)
+			} else {
+				f.fillPhi(phi, start, b, index)
+			}
 		}
+		f.fillLargePhis(b, large, start, index)
 	}
 }
 
@@ -217,10 +222,10 @@ func (f *fn) resultTypes() {
 		f.ir.Results = []ir.Type{f.layout(res.At(0).Type()).leaves[0].typ}
 		return
 	}
-	if f.out != nil {
-		return
-	}
-	for i := range res.Len() {
+	for i, out := range f.outs {
+		if out != nil {
+			continue
+		}
 		t := res.At(i).Type()
 		s := f.returned(i)
 		f.inst.results[i] = s

@@ -175,8 +175,8 @@ func (f *fn) ret(in *ssa.Return) {
 	var rets []*ir.Value
 	for i, v := range in.Results {
 		r := f.value(v)
-		if f.out != nil {
-			f.move(f.out, r[0], f.layout(v.Type()).size)
+		if f.outs[i] != nil {
+			f.move(f.outs[i], r[0], f.layout(v.Type()).size)
 			continue
 		}
 		want := f.returned(i)

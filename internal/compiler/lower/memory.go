@@ -2,6 +2,7 @@ package lower
 
 import (
 	"go/types"
+	"slices"
 
 	"golang.org/x/tools/go/ssa"
 
@@ -84,7 +85,7 @@ func (f *fn) neverNil(p *ir.Value) bool {
 	case ir.OpSlotAddr, ir.OpGlobalAddr, ir.OpMapAddr, ir.OpPtrAdd, ir.OpCtxPtr:
 		return true
 	case ir.OpParam:
-		return p == f.contextParam() || p == f.out
+		return p == f.contextParam() || slices.Contains(f.outs, p)
 	}
 	return false
 }

@@ -48,8 +48,6 @@ const (
 // The codes of what shows only when code is made of the program; the later
 // stages of the compiler report them.
 const (
-	LargeResult    = "W1201"
-	LargeChoice    = "W1202"
 	MixedSlices    = "W1203"
 	PacketVariable = "W1204"
 	PlainToPacket  = "W1205"

@@ -5,18 +5,6 @@ import "github.com/waggle-bpf/waggle/internal/compiler/diag"
 // lateRules documents what the stages after Check refuse.
 var lateRules = diag.Rules{
 	{
-		Code:   LargeResult,
-		Title:  "large value among several results",
-		Why:    "a function gives its caller room for one",
-		WayOut: "return it alone or through a pointer",
-	},
-	{
-		Code:   LargeChoice,
-		Title:  "large value chosen by control flow",
-		Why:    "it would have to be copied behind the program's back",
-		WayOut: "assign through a pointer or index instead",
-	},
-	{
 		Code:   MixedSlices,
 		Title:  "packet slice and plain slice in one variable or result",
 		Why:    "one ends where the packet does, the other has a length",

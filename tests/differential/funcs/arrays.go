@@ -144,6 +144,46 @@ func ArrayPhiLoop(n uint8, a, b [12]uint16) (sum uint32) {
 	return sum
 }
 
+// wide is an array that is kept in memory.
+type wide [70]byte
+
+func LargePhi(cond bool, a, b wide, i uint8) (wide, byte) {
+	x := a
+	if cond {
+		x = b
+	}
+	return x, pickByte(x, i)
+}
+
+func pickByte(w wide, i uint8) byte { return w[i%70] }
+
+// LargePhiLoop swaps large values on every turn, which no one may see halfway.
+func LargePhiLoop(n uint8, a, b [21]uint16) ([21]uint16, uint16) {
+	x, y := a, b
+	last := uint16(0)
+	for range n & 7 {
+		x, y = y, x
+		last = firstWord(y)
+	}
+	return x, last
+}
+
+func firstWord(w [21]uint16) uint16 { return w[0] ^ w[20] }
+
+// LargeResults returns several large values.
+func LargeResults(a wide, n uint8) (wide, bool, wide) {
+	b, c, d := twoLarge(a, n)
+	b[n%70] = 1
+	return d, c, b
+}
+
+//bpf:noinline
+func twoLarge(a wide, n uint8) (wide, bool, wide) {
+	b := a
+	b[n%70]++
+	return a, a == b, b
+}
+
 func DotProduct(a, b [8]int32) (dot int64) {
 	for i := range a {
 		dot += int64(a[i]) * int64(b[i])

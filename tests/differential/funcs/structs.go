@@ -170,7 +170,7 @@ func SwapThrough(a, b *Point, c, d *uint8) {
 // Large does not fit what is kept in registers.
 type Large struct {
 	head  uint64
-	words [20]uint64
+	words [12]uint64
 	text  [30]byte
 	tail  int16
 }
@@ -201,7 +201,7 @@ func LargeByValue(seed uint64) (uint64, uint64, byte) {
 
 func LargeModify(l *Large, i uint8) (uint64, bool) {
 	m := *l
-	m.words[i%20]++
+	m.words[i%12]++
 	same := m == *l
 	*l = m
 	return m.words[0], same
