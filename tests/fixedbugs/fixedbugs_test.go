@@ -29,6 +29,13 @@ func TestFixed(t *testing.T) {
 		if a.Get("faults") != nil || faults.Len() > 0 {
 			a.Want(t, "faults", faults.Bytes())
 		}
+		if a.Get("maps") != nil {
+			var maps bytes.Buffer
+			for _, m := range obj.Maps {
+				fmt.Fprintln(&maps, m.Name)
+			}
+			a.Want(t, "maps", maps.Bytes())
+		}
 		coll := load(t, obj.ELF)
 		if a.Get("return") == nil {
 			return

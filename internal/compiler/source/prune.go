@@ -5,6 +5,8 @@ import (
 	"go/token"
 	"go/types"
 	"strings"
+
+	"github.com/waggle-bpf/waggle/internal/abi"
 )
 
 // reach is the second, exact pruning, after type checking: what the roots
@@ -36,6 +38,9 @@ func (l *loader) prune(pkg *Package) error {
 	for _, fn := range l.findRoots(pkg) {
 		r.visit(fn)
 	}
+	for _, v := range l.attachPoints() {
+		r.visit(v)
+	}
 	r.drain()
 	l.reached = r
 	if len(l.missing) > 0 {
@@ -57,6 +62,22 @@ func (l *loader) prune(pkg *Package) error {
 		}
 	}
 	return nil
+}
+
+// attachPoints returns the package's maps of sockets: programs are attached to
+// them, and need not mention them.
+func (l *loader) attachPoints() (vars []*types.Var) {
+	scope := l.main.types.Scope()
+	for _, name := range scope.Names() {
+		v, ok := scope.Lookup(name).(*types.Var)
+		if !ok {
+			continue
+		}
+		if kind, _ := mapType(v.Type()); kind != nil && (kind.Kind == abi.MapSockMap || kind.Kind == abi.MapSockHash) {
+			vars = append(vars, v)
+		}
+	}
+	return vars
 }
 
 func (l *loader) newReach() *reach {
