@@ -4,7 +4,7 @@
 // another.
 //
 //	go run ./bench/events                       # as root; about a minute
-//	go run ./bench/events -rounds 3 -rate 4e6
+//	go run ./bench/events -rounds 3 -rate 4e6 Output Batched
 //
 // It compares the ways of sending (the kernel's default wake-up, batched
 // wake-ups with a copy and in place, a perf buffer) and the readers: load.Events
@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/waggle-bpf/waggle/compile"
@@ -35,6 +36,7 @@ func main() {
 	flag.IntVar(&o.events, "events", 4_000_000, "events in a round")
 	flag.Float64Var(&o.rate, "rate", 2e6, "events per second of the second table")
 	flag.Parse()
+	o.programs = flag.Args()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, o); err != nil {
@@ -48,6 +50,15 @@ type options struct {
 	rounds int
 	events int
 	rate   float64
+	// programs are the ways of sending to measure, by the program's name; all
+	// if empty.
+	programs []string
+}
+
+func (o *options) chosen() []variant {
+	return slices.DeleteFunc(slices.Clone(variants), func(v variant) bool {
+		return len(o.programs) > 0 && !slices.Contains(o.programs, v.program)
+	})
 }
 
 func run(ctx context.Context, o options) error {

@@ -19,7 +19,7 @@ type figures struct {
 	sent     float64 // per second
 	received float64 // per second
 	lost     float64 // share of those sent
-	cpu      float64 // nanoseconds of both sides for an event received
+	cpu      float64 // nanoseconds of the reader for an event received
 }
 
 // measure runs one round: so many events, at a rate, or as fast as possible if
@@ -40,15 +40,15 @@ func (v *variant) measure(ctx context.Context, obj *load.Object, events int, rat
 	}
 	var emitErr error
 	var emitted time.Duration
-	start, startCPU := time.Now(), cpuTime()
+	start := time.Now()
 	go func() {
 		emitErr = emit(ctx, prog, events/kern.PerRun, rate)
 		emitted = time.Since(start)
 		r.stop()
 	}()
 	var got account
-	readErr := r.read(got.add)
-	took, cpu := time.Since(start), cpuTime()-startCPU
+	cpu, readErr := got.readAll(r)
+	took := time.Since(start)
 	unread, closeErr := r.close()
 	if err := errors.Join(emitErr, readErr, closeErr); err != nil {
 		return figures{}, err
@@ -72,6 +72,21 @@ func (v *variant) measure(ctx context.Context, obj *load.Object, events int, rat
 type account struct {
 	received, next uint64
 	disorder       uint64
+}
+
+// readAll reads on a thread and CPU of its own, and returns the CPU time it took.
+func (a *account) readAll(r reader) (cpu time.Duration, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err = pin(readCPU); err == nil {
+			before := threadTime()
+			err = r.read(a.add)
+			cpu = threadTime() - before
+		}
+	}()
+	<-done
+	return cpu, err
 }
 
 func (a *account) add(e *kern.Event) {
@@ -112,11 +127,8 @@ func counters(h *load.Handle) (sent, lost uint64, err error) {
 // so it may be more runs. All are on one CPU: perf buffers keep no order between
 // CPUs.
 func emit(ctx context.Context, p *ebpf.Program, runs int, rate float64) error {
-	runtime.LockOSThread() // the thread ends with the goroutine
-	var cpus unix.CPUSet
-	cpus.Set(0)
-	if err := unix.SchedSetaffinity(0, &cpus); err != nil {
-		return fmt.Errorf("choose CPU: %w", err)
+	if err := pin(emitCPU); err != nil {
+		return err
 	}
 	group := runs
 	if rate > 0 {
@@ -139,10 +151,27 @@ func emit(ctx context.Context, p *ebpf.Program, runs int, rate float64) error {
 	return ctx.Err()
 }
 
-// cpuTime is what this process has used of all CPUs, in the kernel and outside.
-func cpuTime() time.Duration {
+// The program and the reader have a CPU each.
+const (
+	emitCPU = 0
+	readCPU = 1
+)
+
+// pin binds the goroutine to a thread and the thread to a CPU; both end together.
+func pin(cpu int) error {
+	runtime.LockOSThread()
+	var set unix.CPUSet
+	set.Set(cpu)
+	if err := unix.SchedSetaffinity(0, &set); err != nil {
+		return fmt.Errorf("choose CPU %d: %w", cpu, err)
+	}
+	return nil
+}
+
+// threadTime is what this thread has used of its CPU, in the kernel and outside.
+func threadTime() time.Duration {
 	var u unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+	if err := unix.Getrusage(unix.RUSAGE_THREAD, &u); err != nil {
 		panic("BUG: " + err.Error())
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())

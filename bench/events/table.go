@@ -19,14 +19,14 @@ var columns = []struct {
 	{"sent M/s", "%.2f", func(f figures) float64 { return f.sent / 1e6 }},
 	{"received M/s", "%.2f", func(f figures) float64 { return f.received / 1e6 }},
 	{"lost %", "%.3f", func(f figures) float64 { return f.lost * 100 }},
-	{"CPU ns/event", "%.0f", func(f figures) float64 { return f.cpu }},
+	{"reader ns/event", "%.0f", func(f figures) float64 { return f.cpu }},
 }
 
 // table measures all variants, in turn, and prints the medians.
 func table(ctx context.Context, obj *load.Object, o options, rate float64) error {
 	rounds := make(map[string][]figures)
 	for range o.rounds {
-		for _, v := range variants {
+		for _, v := range o.chosen() {
 			f, err := v.measure(ctx, obj, o.events, rate)
 			if err != nil {
 				return fmt.Errorf("%s: %w", v.name, err)
@@ -40,7 +40,7 @@ func table(ctx context.Context, obj *load.Object, o options, rate float64) error
 		fmt.Fprintf(w, "%s\t", c.title)
 	}
 	fmt.Fprintln(w, "received/cilium\tCPU/cilium\t")
-	for _, v := range variants {
+	for _, v := range o.chosen() {
 		fmt.Fprintf(w, "%s\t", v.name)
 		for _, c := range columns {
 			fmt.Fprintf(w, c.format+"\t", median(rounds[v.name], c.of))
