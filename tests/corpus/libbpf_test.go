@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -23,27 +25,39 @@ func TestLibbpf(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if missing := unknownSection(obj); missing != "" {
-				t.Skipf("bpftool's libbpf does not know the section %s", missing)
-			}
-			pins := loadAll(t, e.dir)
-			// Not every program's, because bpftool reads all of /proc/kallsyms
-			// each time.
+			// Not every program's lines, because bpftool reads all of
+			// /proc/kallsyms each time.
 			p := obj.Programs()[0].Name
-			checkLines(t, e.dir, p, filepath.Join(pins, p))
+			if newToLibbpf(obj) {
+				checkLines(t, e.dir, p, "id", programID(t, e.load(t), p))
+				return
+			}
+			checkLines(t, e.dir, p, "pinned", filepath.Join(loadAll(t, e.dir), p))
 		})
 	}
 }
 
-// unknownSection returns a section that libbpf learned only after the version that
-// distributions have; empty if there is none.
-func unknownSection(obj *load.Object) string {
-	for _, p := range obj.Programs() {
-		if strings.HasPrefix(p.Section, "tcx/") { // libbpf 1.3
-			return p.Section
-		}
+// newToLibbpf reports whether libbpf learned a section of the object only after
+// version 1.1, which distributions have: tcx, with 1.3.
+func newToLibbpf(obj *load.Object) bool {
+	return slices.ContainsFunc(obj.Programs(), func(p load.Program) bool { return strings.HasPrefix(p.Section, "tcx/") })
+}
+
+func programID(t *testing.T, h *load.Handle, name string) string {
+	t.Helper()
+	p, err := h.Program(name)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return ""
+	info, err := p.Info()
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, ok := info.ID()
+	if !ok {
+		t.Fatal("the kernel gives programs no IDs")
+	}
+	return strconv.Itoa(int(id))
 }
 
 // loadAll loads and pins all programs of an object until the test ends, and
@@ -100,9 +114,9 @@ func bpftool(t *testing.T, args ...string) string {
 var sourceLine = regexp.MustCompile(`; .+ \[file:(\S+\.go) line_num:[1-9]\d* `)
 
 // checkLines looks for lines of the package's own file in the dump of a program.
-func checkLines(t *testing.T, dir, program, pin string) {
+func checkLines(t *testing.T, dir, program, how, which string) {
 	t.Helper()
-	dump := bpftool(t, "prog", "dump", "xlated", "pinned", pin, "linum")
+	dump := bpftool(t, "prog", "dump", "xlated", how, which, "linum")
 	lines := sourceLine.FindAllStringSubmatch(dump, -1)
 	own := 0
 	for _, l := range lines {

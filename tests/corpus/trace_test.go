@@ -133,7 +133,7 @@ func (w *world) libc() (path, ls string) {
 			return found[0], ls
 		}
 	}
-	w.Skip("needs a C library")
+	w.Fatal("found no C library")
 	return "", ""
 }
 
