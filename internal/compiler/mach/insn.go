@@ -151,6 +151,8 @@ type Block struct {
 	Depth int
 	// Cold blocks (faults) are laid out last.
 	Cold bool
+	// goesBack: the block closes a loop and has no jump of its own.
+	goesBack bool
 	// Index is the position in Func.Blocks as of the last Func.Number.
 	Index int
 }

@@ -93,7 +93,7 @@ func (l *layout) place(b, next *Block) {
 			l.emit(i)
 		}
 	}
-	if len(b.Succs) == 1 && b.Succs[0] != next {
+	if len(b.Succs) == 1 && (b.Succs[0] != next || b.goesBack) {
 		l.emitJump(Insn{Op: JA, Pos: b.lastPos()}, b.Succs[0])
 	}
 }

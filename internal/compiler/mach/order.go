@@ -8,8 +8,11 @@ import (
 // This file orders blocks bottom up: edges from hot to cold, each of which joins
 // two chains of blocks if it leads from the end of one to the start of the other
 // (Pettis and Hansen, Profile Guided Code Positioning, 1990, 4.2.1). Frequencies
-// come from the loop depth, so a loop's closing edge is joined before its entry
-// and the loop gets its test at the bottom.
+// come from the loop depth, so a loop's inner edges are joined before its entry.
+//
+// Up to Linux 6.1 at least, check_cfg in kernel/bpf/verifier.c accepts the edge
+// that closes a loop from a jump only. A block that has no conditional jump and
+// goes back is therefore never laid out in front of where it goes.
 
 // edge is a possible fall through.
 type edge struct {
@@ -58,8 +61,9 @@ func (f *Func) order() {
 func (f *Func) edges(rank []int) []edge {
 	var es []edge
 	for _, b := range f.Blocks {
+		b.goesBack = len(b.Succs) == 1 && rank[b.Succs[0].Index] <= rank[b.Index]
 		for k, s := range b.Succs {
-			if s != f.Blocks[0] {
+			if s != f.Blocks[0] && !b.goesBack {
 				es = append(es, edge{b, s, b.weight(k)})
 			}
 		}

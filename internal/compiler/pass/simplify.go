@@ -12,7 +12,11 @@ import (
 type simplifier struct {
 	// legal: narrow operations are gone and must not come back.
 	legal bool
+	uses  []int // by value ID, as of the start of the run
 }
+
+// single reports whether v has one use only. What a rule made is used by it.
+func (s simplifier) single(v *ir.Value) bool { return v.ID >= len(s.uses) || s.uses[v.ID] <= 1 }
 
 var rules map[ir.Op]func(s simplifier, v *ir.Value) *ir.Value
 
@@ -33,6 +37,7 @@ func init() {
 // run simplifies every value of f once.
 func (s simplifier) run(f *ir.Func) bool {
 	foldAddresses(f)
+	s.uses = f.UseCounts()
 	changed := false
 	repl := map[*ir.Value]*ir.Value{}
 	for _, b := range f.Blocks {
@@ -119,13 +124,15 @@ func rewrite(v *ir.Value, op ir.Op, args ...*ir.Value) *ir.Value {
 // isConst returns the constant value of v.
 func isConst(v *ir.Value) (int64, bool) { return v.Int, v.Op == ir.OpConst }
 
-func simplifyAdd(_ simplifier, v *ir.Value) *ir.Value {
+func simplifyAdd(s simplifier, v *ir.Value) *ir.Value {
 	x, y := v.Args[0], v.Args[1]
 	n, ok := isConst(y)
 	switch {
 	case ok && n == 0:
 		return x
-	case ok && x.Op == ir.OpAdd && x.Args[1].Op == ir.OpConst:
+	case ok && x.Op == ir.OpAdd && x.Args[1].Op == ir.OpConst && s.single(x):
+		// Where x is used elsewhere it may have been compared, and the verifier
+		// knows the sum from what it knows of x.
 		return rewrite(v, ir.OpAdd, x.Args[0], intOperand(v, v.Type, n+x.Args[1].Int))
 	case ok && n < 0 && x.Op == ir.OpPtrDiff:
 		return shorterDiff(v, x, intOperand(v, ir.I64, -n))
@@ -432,13 +439,11 @@ func orderConst(v, x *ir.Value, n uint64) *ir.Value {
 	if v.Op == ir.OpULt && n == 0 {
 		return constant(v, v.Type, 0)
 	}
-	if v.Op == ir.OpULe && n == 0 {
-		return rewrite(v, ir.OpEq, x, v.Args[1])
-	}
 	return nil
 }
 
-// constOrder handles n < y and n <= y for unsigned constants.
+// constOrder handles n < y and n <= y for unsigned constants. 0 < y stays as it
+// is: up to Linux 6.1 the verifier learns y >= 1 from an order, not from y != 0.
 func constOrder(v *ir.Value, n uint64, y *ir.Value) *ir.Value {
 	top := maxBits(y)
 	if v.Op == ir.OpULt && top <= n || v.Op == ir.OpULe && top < n {
@@ -446,9 +451,6 @@ func constOrder(v *ir.Value, n uint64, y *ir.Value) *ir.Value {
 	}
 	if v.Op == ir.OpULe && n == 0 {
 		return constant(v, v.Type, 1)
-	}
-	if v.Op == ir.OpULt && n == 0 {
-		return rewrite(v, ir.OpNe, y, v.Args[0])
 	}
 	return nil
 }
