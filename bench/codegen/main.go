@@ -1,5 +1,6 @@
 // Command codegen compares waggle's code with clang's: the same program written
-// in Go (twins/NAME) and in C (c/NAME.c), side by side.
+// in Go (twins/NAME, or an example) and in C (c/NAME.c), side by side. Each has
+// one program.
 //
 // It prints, for each twin, instruction slots in the object, instructions the
 // verifier processed, bytes after the JIT, nanoseconds per run and wall time of

@@ -24,7 +24,7 @@ func measure(dir, name string, rounds int) (row, error) {
 		out     *figures
 		compile func() ([]byte, error)
 	}{
-		{&r.go_, func() ([]byte, error) { return compileGo(filepath.Join(dir, "twins", name)) }},
+		{&r.go_, func() ([]byte, error) { return compileGo(goDir(dir, name)) }},
 		{&r.c, func() ([]byte, error) { return compileC(filepath.Join(dir, "c", name+".c")) }},
 	}
 	progs := make([]*ebpf.Program, len(sides))
@@ -38,7 +38,9 @@ func measure(dir, name string, rounds int) (row, error) {
 			return r, err
 		}
 		defer coll.Close()
-		progs[i] = coll.Programs["Prog"]
+		for _, p := range coll.Programs {
+			progs[i] = p
+		}
 	}
 	times := make([][]float64, len(sides))
 	walls := make([][]float64, len(sides))
@@ -60,6 +62,16 @@ func measure(dir, name string, rounds int) (row, error) {
 		s.out.nanos, s.out.compileMS = median(times[i]), median(walls[i])
 	}
 	return r, nil
+}
+
+// elsewhere are the Go sides that are not below twins/, from the module's root.
+var elsewhere = map[string]string{"httptrace": "examples/httptrace/kern"}
+
+func goDir(dir, name string) string {
+	if d := elsewhere[name]; d != "" {
+		return filepath.Join(dir, "../..", d)
+	}
+	return filepath.Join(dir, "twins", name)
 }
 
 func compileGo(dir string) ([]byte, error) {
@@ -92,26 +104,38 @@ func load(obj []byte, out *figures) (*ebpf.Collection, error) {
 	if err != nil {
 		return nil, err
 	}
-	prog := spec.Programs["Prog"]
-	if prog == nil {
-		return nil, fmt.Errorf("object has no program named Prog")
+	if n := len(spec.Programs); n != 1 {
+		return nil, fmt.Errorf("object has %d programs, not one", n)
 	}
-	for _, ins := range prog.Instructions {
-		out.insns += float64(ins.Width())
+	for _, prog := range spec.Programs {
+		for _, ins := range prog.Instructions {
+			out.insns += float64(ins.Width())
+		}
 	}
 	coll, err := ebpf.NewCollection(spec)
 	if err != nil {
 		return nil, err
 	}
-	info, err := coll.Programs["Prog"].Info()
+	for _, prog := range coll.Programs {
+		if err := out.readInfo(prog); err != nil {
+			coll.Close()
+			return nil, err
+		}
+	}
+	return coll, nil
+}
+
+// readInfo asks the kernel about a loaded program.
+func (f *figures) readInfo(prog *ebpf.Program) error {
+	info, err := prog.Info()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	n, _ := info.VerifiedInstructions()
-	out.verified = float64(n)
+	f.verified = float64(n)
 	size, _ := info.JitedSize()
-	out.jited = float64(size)
-	return coll, nil
+	f.jited = float64(size)
+	return nil
 }
 
 // timeRun runs a program on the test packet and returns nanoseconds per run.
