@@ -1,6 +1,10 @@
 package pass
 
-import "github.com/waggle-bpf/waggle/internal/compiler/ir"
+import (
+	"slices"
+
+	"github.com/waggle-bpf/waggle/internal/compiler/ir"
+)
 
 // clean removes dead values and tidies the control-flow graph.
 func clean(f *ir.Func) {
@@ -218,40 +222,67 @@ func redirect(p, b, s *ir.Block, i int) {
 	}
 }
 
-// simplifyPhis replaces phis whose operands are all the same.
+// simplifyPhis replaces phis whose operands are all the same, or constants and
+// addresses that are equal.
 func simplifyPhis(f *ir.Func) bool {
 	repl := map[*ir.Value]*ir.Value{}
 	for _, b := range f.Blocks {
 		kept := b.Values[:0]
+		phis := 0
+		var made []*ir.Value
 		for _, v := range b.Values {
 			if v.Op == ir.OpPhi {
-				if same := singleOperand(v, repl); same != nil {
+				if same, copied := singleOperand(v, repl); same != nil {
+					if copied {
+						same = copyLeaf(b, same)
+						made = append(made, same)
+					}
 					repl[v] = same
 					continue
 				}
+				phis++
 			}
 			kept = append(kept, v)
 		}
-		b.Values = kept
+		b.Values = slices.Insert(kept, phis, made...)
 	}
 	f.ReplaceUses(repl)
 	return len(repl) > 0
 }
 
-// singleOperand returns the only operand of phi besides phi itself.
-func singleOperand(phi *ir.Value, repl map[*ir.Value]*ir.Value) *ir.Value {
-	var same *ir.Value
+// singleOperand returns the only operand of phi besides phi itself. Of several
+// equal constants or addresses it returns one, which has to be copied.
+func singleOperand(phi *ir.Value, repl map[*ir.Value]*ir.Value) (same *ir.Value, copied bool) {
 	for _, a := range phi.Args {
 		for repl[a] != nil {
 			a = repl[a]
 		}
-		if a == phi || a == same {
-			continue
+		switch {
+		case a == phi || a == same:
+		case same == nil:
+			same = a
+		case equalLeaves(a, same):
+			copied = true
+		default:
+			return nil, false
 		}
-		if same != nil {
-			return nil
-		}
-		same = a
 	}
-	return same
+	return same, copied
+}
+
+// equalLeaves reports whether two values without operands are the same constant
+// or address.
+func equalLeaves(a, b *ir.Value) bool {
+	switch a.Op {
+	case ir.OpConst, ir.OpSlotAddr, ir.OpGlobalAddr, ir.OpMapAddr, ir.OpFuncAddr:
+		return a.Op == b.Op && a.Type == b.Type && a.Int == b.Int && a.Aux == b.Aux
+	}
+	return false
+}
+
+// copyLeaf makes v anew in b; it is in no list yet.
+func copyLeaf(b *ir.Block, v *ir.Value) *ir.Value {
+	c := b.NewValue(v.Op, v.Type, v.Pos)
+	c.Int, c.Aux = v.Int, v.Aux
+	return c
 }
