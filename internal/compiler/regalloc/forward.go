@@ -1,6 +1,11 @@
 package regalloc
 
-import "github.com/waggle-bpf/waggle/internal/compiler/mach"
+import (
+	"maps"
+	"slices"
+
+	"github.com/waggle-bpf/waggle/internal/compiler/mach"
+)
 
 // This file cleans up what pieces of the same live range leave where they meet.
 
@@ -16,18 +21,25 @@ func (hs holders) forget(r mach.Reg) {
 	}
 }
 
-// forwardHomes removes, in each block of allocated code, spilling stores of what
-// is in memory already, and reads from a register what is still there.
+// forwardHomes removes from allocated code spilling stores of what is in memory
+// already, and reads from a register what is still there, along chains of blocks
+// that have one predecessor each. This is more than an optimisation: what a
+// comparison has told the verifier about a register is not known of the copy in
+// memory (before Linux 6.8).
 func (a *allocator) forwardHomes() {
-	for _, b := range a.f.Blocks {
+	ends := make(map[*mach.Block]holders)
+	for _, b := range slices.Backward(a.f.PostOrder()) {
 		hs := make(holders)
+		if len(b.Preds) == 1 {
+			maps.Copy(hs, ends[b.Preds[0]])
+		}
 		kept := b.Insns[:0]
 		for _, i := range b.Insns {
 			if hs.step(&i) {
 				kept = append(kept, i)
 			}
 		}
-		b.Insns = kept
+		b.Insns, ends[b] = kept, hs
 	}
 }
 
