@@ -19,7 +19,10 @@ type Func struct {
 	// MustInline: the function returns addresses in its own frame, inside a
 	// function value.
 	MustInline bool
-	NotNil     []bool // parameters that no caller passes nil for, once pass calls ran
+	// Library functions are waggle's own: what users look for is where they
+	// call them.
+	Library bool
+	NotNil  []bool // parameters that no caller passes nil for, once pass calls ran
 	// StackAlign tells of each parameter, once pass alignment ran, what
 	// alignment the addresses of callers' slots have that it is passed: a
 	// number with as many trailing zeros, 0 if it is passed none.

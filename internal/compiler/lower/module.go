@@ -158,6 +158,7 @@ func (m *module) newFunc(fn *ssa.Function, name string) *ir.Func {
 	f.Sig = fn.Signature
 	if obj, ok := fn.Object().(*types.Func); ok {
 		f.NoInline = m.pkg.NoInline[obj.Origin()]
+		f.Library = strings.HasPrefix(obj.Pkg().Path()+"/", source.ModulePath+"/bpf/")
 	}
 	return f
 }

@@ -1,6 +1,7 @@
 package pass
 
 import (
+	"go/token"
 	"slices"
 
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
@@ -129,6 +130,9 @@ func inlineCall(f *ir.Func, call *ir.Value) {
 	head := call.Block
 	tail := splitAfter(f, call)
 	c := cloner{f: f, vals: map[*ir.Value]*ir.Value{}, blocks: map[*ir.Block]*ir.Block{}, slots: map[*ir.Slot]*ir.Slot{}}
+	if callee.Library && !f.Library {
+		c.helperPos = call.Pos
+	}
 	for i, p := range callee.Params {
 		c.vals[p] = call.Args[i]
 	}
@@ -215,6 +219,9 @@ type cloner struct {
 	vals   map[*ir.Value]*ir.Value
 	blocks map[*ir.Block]*ir.Block
 	slots  map[*ir.Slot]*ir.Slot
+	// helperPos, if valid, is the position for calls of helpers. What the
+	// verifier has against one is the fault of whoever called the library.
+	helperPos token.Pos
 }
 
 // body copies all blocks and returns the copies that end in a return.
@@ -250,6 +257,9 @@ func (c *cloner) body(callee *ir.Func) (rets []*ir.Block) {
 func (c *cloner) value(nb *ir.Block, v *ir.Value) {
 	nv := nb.Append(v.Op, v.Type, v.Pos, slices.Clone(v.Args)...)
 	nv.Int, nv.Aux = v.Int, v.Aux
+	if v.Op == ir.OpHelper && c.helperPos.IsValid() {
+		nv.Pos = c.helperPos
+	}
 	if s, ok := v.Aux.(*ir.Slot); ok {
 		if c.slots[s] == nil {
 			c.slots[s] = c.f.NewSlot(s.Name, s.Size, s.Align, s.Pos)
