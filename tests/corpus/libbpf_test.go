@@ -37,10 +37,15 @@ func TestLibbpf(t *testing.T) {
 	}
 }
 
-// newToLibbpf reports whether libbpf learned a section of the object only after
-// version 1.1, which distributions have: tcx, with 1.3.
+// newSections are the beginnings of sections that libbpf learned only after version
+// 1.1, which distributions have.
+var newSections = []string{"tcx/", "sk_skb/verdict"}
+
+// newToLibbpf reports whether an object has such sections.
 func newToLibbpf(obj *load.Object) bool {
-	return slices.ContainsFunc(obj.Programs(), func(p load.Program) bool { return strings.HasPrefix(p.Section, "tcx/") })
+	return slices.ContainsFunc(obj.Programs(), func(p load.Program) bool {
+		return slices.ContainsFunc(newSections, func(s string) bool { return strings.HasPrefix(p.Section, s) })
+	})
 }
 
 func programID(t *testing.T, h *load.Handle, name string) string {
