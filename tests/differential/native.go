@@ -14,7 +14,7 @@ var faultKinds = []struct{ message, kind string }{
 	{"index out of range", "index out of range"},
 	{"slice bounds out of range", "slice bounds out of range"},
 	{"integer divide by zero", "integer divide by zero"},
-	{"invalid memory address or nil pointer dereference", "nil pointer dereference"},
+	{"invalid memory address or nil pointer dereference", kindNil},
 	{"negative shift amount", "negative shift amount"},
 	{"cannot convert slice", "slice too short for array"},
 }

@@ -72,21 +72,46 @@ func addressOf(p *ir.Value) (a address, ok bool) {
 		p = p.Args[0]
 	}
 	a.base = p
+	a.size, ok = roomBehind(p)
+	return a, ok && len(a.parts) > 0
+}
+
+// roomBehind returns how much memory of a variable or map value lies behind p.
+func roomBehind(p *ir.Value) (int64, bool) {
 	switch p.Op {
 	case ir.OpSlotAddr:
-		a.size = p.Aux.(*ir.Slot).Size - p.Int
+		return p.Aux.(*ir.Slot).Size - p.Int, true
 	case ir.OpGlobalAddr:
-		a.size = p.Aux.(*ir.Global).Size - p.Int
+		return p.Aux.(*ir.Global).Size - p.Int, true
 	case ir.OpHelper:
 		m, ok := p.Args[0].Aux.(*ir.Map)
 		if p.Int != helperLookup || !ok {
-			return a, false
+			return 0, false
 		}
-		a.size = int64(m.ValueSize)
-	default:
-		return a, false
+		return int64(m.ValueSize), true
+	case ir.OpPhi:
+		return commonRoom(p)
 	}
-	return a, len(a.parts) > 0
+	return 0, false
+}
+
+// commonRoom is roomBehind for a choice of places with the same room behind
+// them, or one place and nil.
+func commonRoom(phi *ir.Value) (room int64, ok bool) {
+	for _, a := range phi.Args {
+		if a.Op == ir.OpConst { // nil, which was checked before the access
+			continue
+		}
+		n, known := int64(0), false
+		if a.Op != ir.OpPhi {
+			n, known = roomBehind(a)
+		}
+		if !known || ok && n != room {
+			return 0, false
+		}
+		room, ok = n, true
+	}
+	return room, ok
 }
 
 // guarder finds the accesses that need a guard.

@@ -21,6 +21,7 @@ var Pipeline = []Pass{
 	{Name: "early clean", Func: clean},
 	{Name: "inline", Module: inline},
 	{Name: "slots", Func: promoteSlots}, // before everything that wants values instead of memory
+	{Name: "offsets", Func: offsetPhis},
 	{Name: "simplify", Func: optimize},
 	{Name: "lengths", Func: comparePointers},
 	{Name: "calls", Module: specializeCalls},
@@ -29,6 +30,7 @@ var Pipeline = []Pass{
 	{Name: "late simplify", Func: optimize},
 	{Name: "dead stores", Func: deadStores},
 	{Name: "copies", Func: elideCopies},
+	{Name: "late offsets", Func: offsetPhis},
 	{Name: "guard", Module: guardAccesses},
 	{Name: "legalize", Func: legalize},
 	{Name: "alignment", Module: alignParams},
@@ -46,6 +48,8 @@ var Pipeline = []Pass{
 // package holds the pipeline to it.
 var order = []struct{ before, after, why string }{
 	{"inline", "slots", "arguments passed by address become promotable"},
+	{"slots", "offsets", "pointers in variables become phis"},
+	{"offsets", "late slots", "a variable whose address goes through a phi is not taken apart"},
 	{"slots", "simplify", "folding works on values"},
 	{"slots", "calls", "a result that is stored but never loaded is unused"},
 	{"calls", "late simplify", "what only computes a dropped result is dead"},
@@ -58,6 +62,8 @@ var order = []struct{ before, after, why string }{
 	{"expand", "sink", "copies have become loads and stores"},
 	{"dead stores", "expand", "a cleared slot is one operation until it is expanded"},
 	{"late simplify", "guard", "checks that are proven right are gone"},
+	{"late simplify", "late offsets", "entering loops below their first test makes phis of pointers"},
+	{"late offsets", "guard", "a sum of integers can be checked"},
 	{"dead stores", "guard", "an access that goes needs no check"},
 	{"guard", "expand", "a copy is checked as a whole"},
 	{"guard", "legalize", "its comparisons are narrow"},

@@ -199,3 +199,104 @@ func WindowSums(s []uint8, w uint8) (best int) {
 	}
 	return best
 }
+
+// TrimBoth moves both ends of a slice that starts anywhere.
+func TrimBoth(s []uint8, from uint8) (int, uint32) {
+	s = s[min(int(from%8), len(s)):]
+	for len(s) > 0 && s[0] <= ' ' {
+		s = s[1:]
+	}
+	for len(s) > 0 && s[len(s)-1] <= ' ' {
+		s = s[:len(s)-1]
+	}
+	sum := uint32(0)
+	for _, b := range s {
+		sum = sum<<1 ^ uint32(b)
+	}
+	return len(s), sum
+}
+
+// NextToken cuts a text at a byte.
+func NextToken(s []uint8, sep uint8) (head, tail int, first uint8) {
+	for i, b := range s {
+		if b == sep {
+			h, t := s[:i], s[i+1:]
+			if len(t) > 0 {
+				first = t[0]
+			}
+			if len(h) > 2 {
+				first ^= h[2]
+			}
+			return len(h), len(t), first
+		}
+	}
+	return len(s), 0, 0
+}
+
+func ChosenSlice(a [6]uint8, b [9]uint8, cond bool, i uint8) (int, uint8) {
+	s := a[1:]
+	if cond {
+		s = b[2:8]
+	}
+	return len(s), s[i]
+}
+
+func SliceHalves(s []int16) (left, right int32) {
+	half := len(s) / 2
+	for _, v := range s[:half] {
+		left += int32(v)
+	}
+	for _, v := range s[half:] {
+		right += int32(v)
+	}
+	return
+}
+
+func CopyWithin(a *[12]uint8, from, to, n uint8) int {
+	f, t := int(from%12), int(to%12)
+	k := min(int(n%12), 12-max(f, t))
+	return copy(a[t:t+k], a[f:f+k])
+}
+
+func CompareTails(a, b []uint8, i, j uint8) bool {
+	x, y := a[min(int(i), len(a)):], b[min(int(j), len(b)):]
+	if len(x) != len(y) {
+		return false
+	}
+	for k, v := range x {
+		if v != y[k] {
+			return false
+		}
+	}
+	return true
+}
+
+func ReverseRange(s []uint16, lo, hi uint8) {
+	t := s[lo:hi]
+	for i, j := 0, len(t)-1; i < j; i, j = i+1, j-1 {
+		t[i], t[j] = t[j], t[i]
+	}
+}
+
+func SlicePointers(s []Point, i uint8) (int32, int32) {
+	t := s[i%4:]
+	p, q := &t[0], &t[len(t)-1]
+	p.x, q.y = q.y+1, p.x
+	return p.x, q.y
+}
+
+func StructBytes(data *[24]byte, off uint8) (uint32, uint16) {
+	b := data[off%17:]
+	_ = b[7]
+	n := uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
+	return n, uint16(b[4])<<8 | uint16(b[7])
+}
+
+func ThreeIndexLoop(a [10]uint8, n uint8) (sum int) {
+	for lo := 0; lo < 10; lo += 3 {
+		hi := min(lo+int(n&3)+1, 10)
+		s := a[lo:hi:hi]
+		sum += len(s)*100 + cap(s) + int(s[len(s)-1])
+	}
+	return sum
+}
