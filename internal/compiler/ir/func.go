@@ -87,6 +87,9 @@ type Value struct {
 	// Bound is 1 plus a proven upper bound of a phi as unsigned number; 0 is
 	// unknown. Pass bounds computes it for as long as types stay as they are.
 	Bound uint64
+	// Limit is a Bound of a loop's counter from the loop's test, which may
+	// have become redundant and gone since.
+	Limit uint64
 }
 
 // NewFunc adds an empty function to m.

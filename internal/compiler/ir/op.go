@@ -19,7 +19,8 @@ const (
 	OpFuncAddr   // Aux *Func, a callback
 	OpMapIndex   // the number of map a in its object, I32
 
-	// Arithmetic on I8 to I64. A shift count is below the width.
+	// Arithmetic on I8 to I64. A shift count is below the width. Int of OpAdd
+	// and OpSub may be [Length].
 	OpAdd
 	OpSub
 	OpMul
@@ -72,6 +73,10 @@ const (
 
 	numOps
 )
+
+// Length in Int of an OpAdd or OpSub marks the length of a cut slice: checks in
+// front of it have made sure that it is not negative.
+const Length = 1
 
 // AtomicOp is the flavour of an OpAtomic.
 type AtomicOp uint8

@@ -172,7 +172,11 @@ func (f *fn) slicePacket(in *ssa.Slice, b bytesRep) rep {
 		}
 		f.check(f.op(ir.OpULe, ir.I8, low, high), ir.FaultSlice, in.Pos())
 	}
-	return rep{ptr, b.end, f.op(ir.OpSub, ir.I64, high, low)}
+	n := f.op(ir.OpSub, ir.I64, high, low)
+	if n.Op == ir.OpSub {
+		n.Int = ir.Length
+	}
+	return rep{ptr, b.end, n}
 }
 
 func (f *fn) sliceToArray(in *ssa.SliceToArrayPointer) *ir.Value {

@@ -306,7 +306,7 @@ func (k *facts) fitsLength(op ir.Op, x, diff *ir.Value) bool {
 	base, skip := pointerParts(diff.Args[1])
 	if n, ok := isConst(x); ok {
 		have, ok := k.room[roomKey{base, end}]
-		return ok && n >= 0 && skip+n+need <= have
+		return ok && 0 <= n && n < maxLength && skip+n+need <= have
 	}
 	if x.Op == ir.OpAdd && x.Args[1].Op == ir.OpConst && x.Args[1].Int >= 0 {
 		x, need = x.Args[0], need+x.Args[1].Int

@@ -134,15 +134,17 @@ func simplifyAdd(s simplifier, v *ir.Value) *ir.Value {
 		// Where x is used elsewhere it may have been compared, and the verifier
 		// knows the sum from what it knows of x.
 		return rewrite(v, ir.OpAdd, x.Args[0], intOperand(v, v.Type, n+x.Args[1].Int))
-	case ok && n < 0 && x.Op == ir.OpPtrDiff:
+	case ok && v.Int == ir.Length && x.Op == ir.OpPtrDiff:
 		return shorterDiff(v, x, intOperand(v, ir.I64, -n))
 	}
 	return nil
 }
 
-// shorterDiff makes v = (end - p) - n the difference end - (p+n), so that the
-// length of a cut packet slice is recognised as what its pointers say.
+// shorterDiff makes the length v = (end - p) - n the difference end - (p+n), so
+// that it is recognised as what the pointers of the slice say. With any other
+// difference p+n might be a sum that the verifier refuses, or lie behind end.
 func shorterDiff(v, diff, n *ir.Value) *ir.Value {
+	v.Int = 0
 	return rewrite(v, ir.OpPtrDiff, diff.Args[0], operand(v, ir.OpPtrAdd, ir.Ptr, diff.Args[1], n))
 }
 
@@ -159,8 +161,9 @@ func simplifySub(_ simplifier, v *ir.Value) *ir.Value {
 	}
 	switch {
 	case x.IsConst(0):
+		v.Int = 0
 		return rewrite(v, ir.OpNeg, y)
-	case x.Op == ir.OpPtrDiff:
+	case v.Int == ir.Length && x.Op == ir.OpPtrDiff:
 		return shorterDiff(v, x, y)
 	}
 	return nil
