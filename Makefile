@@ -6,9 +6,9 @@ SHELL      := bash
 .DELETE_ON_ERROR:
 .PHONY: test setup kernel fresh generate build lint unit race vm bench fuzz
 
-# What the tests need beyond Go: clang and llvm for the C twins, bpftool and
+# What the tests need beyond Go: readelf, clang and llvm for the C twins, bpftool and
 # libbpf as second loader, qemu for other kernels, nginx, wrk and curl for traffic.
-DEBIAN = clang llvm bpftool libbpf-dev qemu-system-x86 nginx wrk curl iproute2 cpio git
+DEBIAN = binutils clang llvm bpftool libbpf-dev qemu-system-x86 nginx wrk curl iproute2 cpio git
 
 # Packages whose code runs in several goroutines: tested with the race detector.
 RACE = ./load/... ./httpwatch/... ./internal/cli/...

@@ -1,3 +1,5 @@
+//go:build linux
+
 package object
 
 import (
@@ -10,6 +12,7 @@ import (
 	"github.com/waggle-bpf/waggle/internal/abi"
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
 	"github.com/waggle-bpf/waggle/internal/compiler/mach"
+	"github.com/waggle-bpf/waggle/internal/testkit"
 )
 
 const funcsSrc = `package probe
@@ -35,7 +38,7 @@ func higher(f func(int) bool) bool { return f(1) }
 
 // TestPrototypes checks what the kernel makes of functions of all shapes.
 func TestPrototypes(t *testing.T) {
-	needKernel(t)
+	testkit.RequireRoot(t)
 	f := newFixture(t, funcsSrc)
 	var subs []*ir.Func
 	for _, name := range []string{"nothing", "two", "pointer", "verdict", "aggregates", "many", "variadic", "higher", "made"} {
@@ -96,7 +99,7 @@ func TestContextOfTracepoint(t *testing.T) {
 // TestTailCallInSubprogram: the kernel wants functions with tail calls to
 // return a number, also where the Go function returns nothing.
 func TestTailCallInSubprogram(t *testing.T) {
-	needKernel(t)
+	testkit.RequireRoot(t)
 	f := newFixture(t, funcsSrc)
 	progs := f.mapOf("Progs", abi.MapProgArray, "", "", 4)
 	progs.KeySize, progs.ValueSize = 4, 4
@@ -113,7 +116,7 @@ func TestTailCallInSubprogram(t *testing.T) {
 
 // TestSpinLock: the kernel finds a lock in a map's value by its BTF name.
 func TestSpinLock(t *testing.T) {
-	needKernel(t)
+	testkit.RequireRoot(t)
 	f := newFixture(t, typesSrc)
 	locked := f.mapOf("Locks", abi.MapArray, "uint32", "Locked", 1)
 	f.prog("xdp", "", "Prog",

@@ -1,3 +1,5 @@
+//go:build linux
+
 package object
 
 import (
@@ -8,6 +10,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/waggle-bpf/waggle/internal/abi"
+	"github.com/waggle-bpf/waggle/internal/testkit"
 )
 
 // kindTargets are targets for kinds that need one.
@@ -25,7 +28,7 @@ func kindObject(t *testing.T, k *abi.ProgramKind) []byte {
 }
 
 func TestEveryProgramKindWithCilium(t *testing.T) {
-	needKernel(t)
+	testkit.RequireRoot(t)
 	for i := range abi.ProgramKinds {
 		k := &abi.ProgramKinds[i]
 		t.Run(strings.ReplaceAll(k.Name, "/", " "), func(t *testing.T) {
@@ -42,7 +45,7 @@ func TestEveryProgramKindWithCilium(t *testing.T) {
 }
 
 func TestEveryProgramKindWithLibbpf(t *testing.T) {
-	needKernel(t)
+	testkit.RequireRoot(t)
 	version := bpftool(t, "version")
 	for i := range abi.ProgramKinds {
 		k := &abi.ProgramKinds[i]

@@ -1,3 +1,5 @@
+//go:build linux
+
 package object
 
 import (
@@ -12,22 +14,19 @@ import (
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/waggle-bpf/waggle/internal/testkit"
 )
 
-// needKernel skips tests that load programs where that is impossible.
-func needKernel(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("loading programs needs root")
-	}
-}
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // bpffs mounts a BPF file system for the test.
 func bpffs(t *testing.T) string {
 	t.Helper()
+	testkit.RequireRoot(t)
 	dir := t.TempDir()
 	if err := unix.Mount("bpf", dir, "bpf", 0, ""); err != nil {
-		t.Skipf("mount bpffs: %v", err)
+		t.Fatalf("mount bpffs: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := unix.Unmount(dir, 0); err != nil {
@@ -49,12 +48,10 @@ func bpftool(t *testing.T, args ...string) string {
 
 func tryBpftool(t *testing.T, args ...string) (string, error) {
 	t.Helper()
+	testkit.RequireTool(t, "bpftool")
 	path, err := exec.LookPath("bpftool")
 	if err != nil {
-		path = "/usr/sbin/bpftool"
-		if _, err := os.Stat(path); err != nil {
-			t.Skip("no bpftool")
-		}
+		path = "/usr/sbin/bpftool" // not in a plain user's PATH
 	}
 	out, err := exec.Command(path, args...).CombinedOutput()
 	return string(out), err
@@ -98,7 +95,7 @@ func loadLibbpf(t *testing.T, obj []byte) string {
 var packet = make([]byte, 64)
 
 func TestLoadsWithCilium(t *testing.T) {
-	needKernel(t)
+	testkit.RequireRoot(t)
 	spec, coll := loadCilium(t, demo(t).write())
 
 	if got := coll.Programs["Count"]; got.Type() != ebpf.XDP {
@@ -127,7 +124,7 @@ func TestLoadsWithCilium(t *testing.T) {
 }
 
 func TestVariables(t *testing.T) {
-	needKernel(t)
+	testkit.RequireRoot(t)
 	spec, err := CollectionSpec(demo(t).write())
 	if err != nil {
 		t.Fatal(err)
@@ -167,7 +164,7 @@ func TestVariables(t *testing.T) {
 }
 
 func TestLoadsWithLibbpf(t *testing.T) {
-	needKernel(t)
+	testkit.RequireRoot(t)
 	dir := loadLibbpf(t, demo(t).write())
 
 	data := filepath.Join(t.TempDir(), "packet")
@@ -190,7 +187,7 @@ func TestLoadsWithLibbpf(t *testing.T) {
 }
 
 func TestLinesReachTheKernel(t *testing.T) {
-	needKernel(t)
+	testkit.RequireRoot(t)
 	dir := loadLibbpf(t, demo(t).write())
 	out := bpftool(t, "prog", "dump", "xlated", "pinned", filepath.Join(dir, "p", "Count"), "linum")
 	want := []string{
@@ -217,7 +214,7 @@ func TestLinesReachTheKernel(t *testing.T) {
 }
 
 func TestVerifierErrorNamesGoLine(t *testing.T) {
-	needKernel(t)
+	testkit.RequireRoot(t)
 	f := newFixture(t, demoSrc)
 	f.prog("xdp", "", "Count", pos(f.at("return int32(n)"), mov(0, 9), exit)...)
 	spec, err := CollectionSpec(f.write())
@@ -272,11 +269,8 @@ func TestCDeclarationsCompile(t *testing.T) {
 // compileC checks C declarations with clang.
 func compileC(t *testing.T, src string) {
 	t.Helper()
-	clang, err := exec.LookPath("clang")
-	if err != nil {
-		t.Skip("no clang")
-	}
-	cmd := exec.Command(clang, "-fsyntax-only", "-x", "c", "-")
+	testkit.RequireTool(t, "clang")
+	cmd := exec.Command("clang", "-fsyntax-only", "-x", "c", "-")
 	cmd.Stdin = strings.NewReader(src)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s\n%s", err, out, src)

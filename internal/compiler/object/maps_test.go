@@ -1,3 +1,5 @@
+//go:build linux
+
 package object
 
 import (
@@ -14,6 +16,7 @@ import (
 
 	"github.com/waggle-bpf/waggle/internal/abi"
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
+	"github.com/waggle-bpf/waggle/internal/testkit"
 )
 
 const mapsSrc = `package probe
@@ -57,7 +60,7 @@ func everyMap(t *testing.T) *fixture {
 }
 
 func TestEveryMapTypeWithCilium(t *testing.T) {
-	needKernel(t)
+	testkit.RequireRoot(t)
 	f := everyMap(t)
 	spec, err := CollectionSpec(f.write())
 	if err != nil {
@@ -93,7 +96,7 @@ func TestEveryMapTypeWithCilium(t *testing.T) {
 // TestEveryMapTypeWithLibbpf fails on any warning: libbpf warns before it
 // retries without BTF.
 func TestEveryMapTypeWithLibbpf(t *testing.T) {
-	needKernel(t)
+	testkit.RequireRoot(t)
 	dir := loadLibbpf(t, everyMap(t).write())
 	for _, mt := range abi.MapTypes {
 		if _, err := os.Stat(filepath.Join(dir, "m", "m"+mt.GoName)); err != nil {
@@ -105,7 +108,7 @@ func TestEveryMapTypeWithLibbpf(t *testing.T) {
 // TestMapsKeepTypes checks that the kernel knows the types of the maps that can
 // have them.
 func TestMapsKeepTypes(t *testing.T) {
-	needKernel(t)
+	testkit.RequireRoot(t)
 	dir := loadLibbpf(t, everyMap(t).write())
 	for _, name := range []string{"mHash", "mArray", "mLRUHash", "mPerCPUArray", "mLPMTrie", "mSkStorage"} {
 		out := bpftool(t, "map", "show", "pinned", filepath.Join(dir, "m", name))

@@ -1,3 +1,5 @@
+//go:build linux
+
 package object
 
 import (
@@ -14,6 +16,7 @@ import (
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
 	"github.com/waggle-bpf/waggle/internal/compiler/mach"
 	"github.com/waggle-bpf/waggle/internal/faultinfo"
+	"github.com/waggle-bpf/waggle/internal/testkit"
 )
 
 func TestDeterministic(t *testing.T) {
@@ -27,12 +30,9 @@ func TestDeterministic(t *testing.T) {
 
 // TestReadelf checks that a strict reader finds nothing wrong.
 func TestReadelf(t *testing.T) {
-	readelf, err := exec.LookPath("readelf")
-	if err != nil {
-		t.Skip("no readelf")
-	}
+	testkit.RequireTool(t, "readelf")
 	file := writeObject(t, demo(t).write())
-	cmd := exec.Command(readelf, "--all", "--wide", "--string-dump="+faultinfo.Section, file)
+	cmd := exec.Command("readelf", "--all", "--wide", "--string-dump="+faultinfo.Section, file)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil || errs.Len() > 0 {
@@ -76,7 +76,7 @@ func TestNoFaultTable(t *testing.T) {
 
 // TestSmallModules writes modules that lack one thing or another.
 func TestSmallModules(t *testing.T) {
-	needKernel(t)
+	testkit.RequireRoot(t)
 	tests := []struct {
 		name string
 		make func(*fixture)

@@ -1,3 +1,5 @@
+//go:build linux
+
 package object
 
 import (
@@ -9,6 +11,7 @@ import (
 	"github.com/cilium/ebpf/btf"
 
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
+	"github.com/waggle-bpf/waggle/internal/testkit"
 )
 
 const typesSrc = `package probe
@@ -171,7 +174,7 @@ func TestConvert(t *testing.T) {
 // strictest.
 func checkKernelAccepts(t *testing.T, all []btf.Type) {
 	t.Helper()
-	needKernel(t)
+	testkit.RequireRoot(t)
 	b, err := btf.NewBuilder(all, nil)
 	if err != nil {
 		t.Fatal(err)
