@@ -65,7 +65,10 @@ func boundPhis(f *ir.Func) {
 	var phis []*ir.Value
 	for _, b := range f.Blocks {
 		for _, phi := range b.Phis() {
-			if phi.Type.IsInt() {
+			switch {
+			case phi.Limit != 0:
+				phi.Bound = phi.Limit
+			case phi.Type.IsInt():
 				phi.Bound = 1
 				phis = append(phis, phi)
 			}
@@ -99,7 +102,7 @@ func boundPhis(f *ir.Func) {
 func forgetBounds(f *ir.Func) {
 	for _, b := range f.Blocks {
 		for _, v := range b.Values {
-			v.Bound = 0
+			v.Bound, v.Limit = 0, 0
 		}
 	}
 }

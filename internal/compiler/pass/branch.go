@@ -1,6 +1,10 @@
 package pass
 
-import "github.com/waggle-bpf/waggle/internal/compiler/ir"
+import (
+	"math"
+
+	"github.com/waggle-bpf/waggle/internal/compiler/ir"
+)
 
 // impliedBranches replaces conditions that dominating branches decide. This is
 // where redundant bounds, nil and packet-end checks go.
@@ -121,8 +125,13 @@ func (e *eliminator) findCounters() {
 	e.counters = map[*ir.Value]counter{}
 	for _, b := range e.dom.RPO {
 		for _, phi := range b.Phis() {
-			if c, ok := e.counter(b, phi); ok {
-				e.counters[phi] = c
+			c, ok := e.counter(b, phi)
+			if !ok {
+				continue
+			}
+			e.counters[phi] = c
+			if c.start >= 0 && c.limit < math.MaxInt64 {
+				phi.Limit = uint64(c.limit) + 1
 			}
 		}
 	}
@@ -198,10 +207,9 @@ func counterBound(c *ir.Value, outcome bool, phi, next *ir.Value) (limit int64, 
 		return 0, false
 	}
 	most, step := fullInterval(phi.Type).smax, next.Args[1].Int
-	n, isConstant := isConst(y)
 	switch op {
 	case ir.OpSLt, ir.OpULt, ir.OpSLe, ir.OpULe:
-		if isConstant && 0 <= n && n <= most-2*maxStep {
+		if n := int64(min(maxBits(y), uint64(most))); n <= most-2*maxStep {
 			if op == ir.OpSLt || op == ir.OpULt {
 				n--
 			}
