@@ -100,4 +100,7 @@ var entries = []entry{
 	{dir: "socklife", live: liveSockLife},
 	{dir: "findsock", live: liveFindSock},
 	{dir: "keycount", twin: twinKeyCount},
+	{dir: "dnsblock", twin: twinDNSBlock},
+	{dir: "tlssni", twin: twinTLSSNI},
+	{dir: "pktloop", twin: twinPktLoop},
 }

@@ -11,13 +11,16 @@ import (
 	"github.com/waggle-bpf/waggle/bpf/tc"
 	"github.com/waggle-bpf/waggle/bpf/xdp"
 	"github.com/waggle-bpf/waggle/load"
+	"github.com/waggle-bpf/waggle/tests/corpus/dnsblock"
 	"github.com/waggle-bpf/waggle/tests/corpus/findsock"
 	"github.com/waggle-bpf/waggle/tests/corpus/keycount"
 	"github.com/waggle-bpf/waggle/tests/corpus/nat64"
+	"github.com/waggle-bpf/waggle/tests/corpus/pktloop"
 	"github.com/waggle-bpf/waggle/tests/corpus/pping"
 	"github.com/waggle-bpf/waggle/tests/corpus/skverdict"
 	"github.com/waggle-bpf/waggle/tests/corpus/socklife"
 	"github.com/waggle-bpf/waggle/tests/corpus/tcmirror"
+	"github.com/waggle-bpf/waggle/tests/corpus/tlssni"
 	"github.com/waggle-bpf/waggle/tests/corpus/xdpmeta"
 )
 
@@ -282,4 +285,123 @@ func perCPU[K comparable](w *world, name string, m interface {
 		sum.Bytes += c.Bytes
 	}
 	return sum
+}
+
+// query makes a DNS query for a name in wire format.
+func query(name string) string {
+	return "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + name + "\x00\x01\x00\x01"
+}
+
+func twinDNSBlock(w *world) {
+	zero(w, &dnsblock.Malformed)
+	domain := func(text string) (d dnsblock.Domain) { // "example.com."
+		d.Bits = uint32(8 * len(text))
+		for i := range len(text) - 1 {
+			d.Name[i] = text[len(text)-2-i]
+		}
+		d.Name[len(text)-1] = '.'
+		return d
+	}
+	put(w, "Blocked", &dnsblock.Blocked, domain("example.com."), 0)
+	put(w, "Blocked", &dnsblock.Blocked, domain("a.b.test."), 0)
+	long := "\x3f" + strings.Repeat("x", 63)
+	for _, c := range []struct {
+		name string
+		want xdp.Action
+	}{
+		{"\x07example\x03com\x00", xdp.Drop},
+		{"\x07ExAmple\x03COM\x00", xdp.Drop},
+		{"\x03www\x07example\x03com\x00", xdp.Drop},
+		{"\x0awwwexample\x03com\x00", xdp.Pass},
+		{"\x07example\x03org\x00", xdp.Pass},
+		{"\x03com\x00", xdp.Pass},
+		{"\x01a\x01b\x04test\x00", xdp.Drop},
+		{"\x01b\x04test\x00", xdp.Pass},
+		{"\x00", xdp.Pass},
+		{long, xdp.Pass},
+		{"\x03www\xc0\x0c", xdp.Pass},
+	} {
+		for _, in := range []bpftest.Packet{udp4, udp6} {
+			in.Dst = in.Dst[:len(in.Dst)-2] + "53"
+			in.Payload = query(c.name)
+			passes(w, "Filter", dnsblock.Filter, in, c.want)
+			in.Payload = "\x12\x34\x81" + in.Payload[3:] // a response
+			passes(w, "Filter", dnsblock.Filter, in, xdp.Pass)
+		}
+	}
+	w.equal("malformed", value(w, "Malformed", &dnsblock.Malformed), uint64(6))
+	w.equal("hits", at(w, "Blocked", &dnsblock.Blocked, domain("example.com.")), uint64(6))
+	for _, in := range anything {
+		passes(w, "Filter", dnsblock.Filter, in, xdp.Pass)
+	}
+}
+
+// hello makes the first message of a TLS client.
+func hello(session int, extensions ...string) string {
+	body := "\x03\x03" + strings.Repeat("r", 32) + string(rune(session)) + strings.Repeat("s", session) +
+		"\x00\x04\x13\x01\x13\x02" + "\x01\x00"
+	all := strings.Join(extensions, "")
+	body += string([]byte{byte(len(all) >> 8), byte(len(all))}) + all
+	return "\x16\x03\x01\x00\x00\x01\x00" + string([]byte{byte(len(body) >> 8), byte(len(body))}) + body
+}
+
+func extension(kind byte, data string) string {
+	return string([]byte{0, kind, byte(len(data) >> 8), byte(len(data))}) + data
+}
+
+func serverName(name string) string {
+	n := len(name)
+	return extension(0, string([]byte{0, byte(n + 3), 0, 0, byte(n)})+name)
+}
+
+func twinTLSSNI(w *world) {
+	s := ring(w, "Events", &tlssni.Events)
+	other := extension(10, "\x00\x02\x00\x17")
+	for _, c := range []struct {
+		payload, name string
+	}{
+		{hello(0, serverName("example.com")), "example.com"},
+		{hello(32, other, extension(43, ""), serverName("www.example.com"), other), "www.example.com"},
+		{hello(32, serverName(strings.Repeat("x", 80))), strings.Repeat("x", 80)},
+		{hello(0, other), ""},
+		{hello(0), ""},
+		{hello(0, serverName("cut.off"))[:60], ""},
+		{"\x17\x03\x03 some data", ""},
+		{"", ""},
+	} {
+		for _, in := range []bpftest.Packet{tcp4, tcp6} {
+			in.Payload = c.payload
+			passes(w, "Watch", tlssni.Watch, in, tc.Next)
+			if c.name == "" {
+				continue
+			}
+			e := s.next(1)[0]
+			p := packet.Parse(in.Bytes())
+			want := tlssni.Event{Src: p.Src(), Dst: p.Dst(), DstPort: 80, Len: uint16(len(c.name))}
+			copy(want.Name[:], c.name)
+			w.equal("event", e, want)
+		}
+	}
+	for _, in := range anything {
+		passes(w, "Watch", tlssni.Watch, in, tc.Next)
+	}
+	if w.k != nil {
+		s.next(0)
+	}
+}
+
+func twinPktLoop(w *world) {
+	zero(w, &pktloop.Dropped)
+	zero(w, &pktloop.Epoch)
+	for _, in := range []bpftest.Input{tcp4, udp6, arp, bpftest.Data(make([]byte, 14))} {
+		passes(w, "Ingress", pktloop.Ingress, in, tc.Next)
+		passes(w, "Egress", pktloop.Egress, in, tc.Next)
+		passes(w, "Ingress", pktloop.Ingress, in, tc.Drop)
+	}
+	changed := tcp4
+	changed.Seq++
+	passes(w, "Ingress", pktloop.Ingress, changed, tc.Next)
+	w.equal("dropped", value(w, "Dropped", &pktloop.Dropped), uint64(4))
+	setValue(w, "Epoch", &pktloop.Epoch, 1)
+	passes(w, "Ingress", pktloop.Ingress, tcp4, tc.Next)
 }
