@@ -168,9 +168,10 @@ func (e *skippedEdge) thread(f *ir.Func, outcome bool) bool {
 // usedOutside returns the values of b that are used beyond it, except constants:
 // those move to where they dominate everything.
 func (e *skippedEdge) usedOutside(f *ir.Func) []*ir.Value {
+	used := usedBeyond(f, e.b)
 	var outer []*ir.Value
 	for _, v := range e.b.Values {
-		if v.Op != ir.OpConst && usedOutside(f, v, e.b) {
+		if v.Op != ir.OpConst && used[v] {
 			outer = append(outer, v)
 		}
 	}
@@ -269,32 +270,28 @@ func hoist(f *ir.Func, v *ir.Value) {
 	e.Values = append(e.Values, v)
 }
 
-func usedOutside(f *ir.Func, v *ir.Value, b *ir.Block) bool {
+// usedBeyond returns the values of b that other blocks use, or phis on edges from
+// other blocks.
+func usedBeyond(f *ir.Func, b *ir.Block) map[*ir.Value]bool {
+	used := map[*ir.Value]bool{}
 	for _, x := range f.Blocks {
 		for _, u := range x.Values {
 			for i, a := range u.Args {
-				if a != v {
-					continue
-				}
-				if u.Op == ir.OpPhi {
-					if x.Preds[i] != b {
-						return true
-					}
-				} else if x != b {
-					return true
+				if a.Block == b && (u.Op != ir.OpPhi && x != b || u.Op == ir.OpPhi && x.Preds[i] != b) {
+					used[a] = true
 				}
 			}
 		}
-		if x != b && x.Control == v {
-			return true
+		if x != b && x.Control != nil && x.Control.Block == b {
+			used[x.Control] = true
 		}
 		for _, r := range x.Rets {
-			if r == v {
-				return true
+			if r.Block == b {
+				used[r] = true
 			}
 		}
 	}
-	return false
+	return used
 }
 
 // rewireUses makes the uses of old outside b read whichever of old (from b) or
