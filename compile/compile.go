@@ -53,6 +53,9 @@ type Config struct {
 	// the registers that probes see: amd64 or arm64. Empty means the host's if it
 	// runs Linux, else amd64.
 	GOARCH string
+	// Bound says which loops the kernel is to end when they run for long: loads
+	// need Linux 6.9 then.
+	Bound LoopBound
 	// Check verifies every intermediate form; for tests.
 	Check bool
 	// Dump receives the intermediate code after the stage DumpPass ("all" for
@@ -60,6 +63,21 @@ type Config struct {
 	Dump               io.Writer
 	DumpPass, DumpFunc string
 }
+
+// LoopBound says which loops the kernel ends. The verifier must otherwise see by
+// itself that a loop ends, by following every iteration, which is beyond it if the
+// number of iterations depends on data. In a loop that the kernel ends it needs
+// not; the end is a fault.
+type LoopBound = ir.LoopBound
+
+// The choices.
+const (
+	BoundNone LoopBound = ir.BoundNone
+	// BoundUncounted leaves loops alone that count from one constant to another or
+	// move through a slice.
+	BoundUncounted LoopBound = ir.BoundUncounted
+	BoundAll       LoopBound = ir.BoundAll
+)
 
 // Arches lists what Config.GOARCH may be.
 func Arches() []string { return []string{"amd64", "arm64"} }
@@ -81,6 +99,8 @@ type Object struct {
 	ELF []byte
 	// Faults lists the places where a program may still fault.
 	Faults []Fault
+	// Bounded is the number of loops that the kernel ends.
+	Bounded int
 	// Programs lists the entry points.
 	Programs []Program
 	// Arch is the only machine that the object is for, because its programs get
@@ -131,6 +151,7 @@ func Compile(ctx context.Context, cfg Config) (*Object, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.Bound = cfg.Bound
 	if err := pass.Run(m, pass.Config{Check: cfg.Check, Dump: cfg.Dump, DumpPass: cfg.DumpPass, DumpFunc: cfg.DumpFunc}); err != nil {
 		return nil, err
 	}
@@ -148,7 +169,7 @@ func Compile(ctx context.Context, cfg Config) (*Object, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write object: %w", err)
 	}
-	obj := &Object{ELF: elf, Package: pkg.Types}
+	obj := &Object{ELF: elf, Package: pkg.Types, Bounded: m.Bounded}
 	obj.describe(m, pkg)
 	for i, f := range m.Funcs {
 		if f.Prog != nil {

@@ -154,6 +154,9 @@ func explainProgram(spec *ebpf.CollectionSpec, name string, opts Options, err er
 	if errors.As(err, &verifier) && len(verifier.Log) > 0 {
 		return newVerifierError(p, traced(spec, name, opts, verifier))
 	}
+	if errors.Is(err, syscall.EFAULT) {
+		return confused(p, err)
+	}
 	if errors.Is(err, syscall.EPERM) {
 		return refused(op, err, needsOfProgram(p.Type)...)
 	}
@@ -161,6 +164,19 @@ func explainProgram(spec *ebpf.CollectionSpec, name string, opts Options, err er
 		return &UnsupportedError{Op: op, Feature: "program type " + p.Type.String(), Err: err}
 	}
 	return fmt.Errorf("%s: %w", op, unwrapped(err))
+}
+
+// confused explains EFAULT, of which cilium/ebpf keeps no log: the verifier had
+// more branches to come back to than it can remember, or met a bug of its own.
+func confused(p *ebpf.ProgramSpec, err error) *VerifierError {
+	return &VerifierError{
+		Program:  p.Name,
+		Pos:      sourceOf(p, -1),
+		Sentence: "is more than the verifier can follow",
+		Hint:     "shorter loops, fewer branches in loops",
+		Message:  unwrapped(err).Error(),
+		Err:      err,
+	}
 }
 
 // unwrapped takes off the name of the map or program that cilium/ebpf has put

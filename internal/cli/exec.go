@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"go/parser"
@@ -27,8 +29,9 @@ type execCmd struct {
 // Help is the command's manual.
 func (*execCmd) Help() string {
 	return `The function is compiled, loaded and called once, in the kernel, and its results are printed one a line, as fmt's %v
-would (but without calling String methods). Whatever follows the function's name is an argument, even if it begins with a minus. Where Go would panic, the
-message is "fault: FILE:LINE: WHAT" and the exit code 3. Needs root.
+would (but without calling String methods). Whatever follows the function's name is an argument, even if it begins with a
+minus. Where Go would panic, the message is "fault: FILE:LINE: WHAT" and the exit code 3; so it is where loops run for more
+than a quarter of a second, as far as the kernel (Linux 6.9) is needed to end them. Needs root.
 
   waggle exec ./calc Div -7 3
   waggle exec ./hash Sum 0a0b0c0d true`
@@ -40,11 +43,7 @@ func (c *execCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	obj, err := compile.Compile(e.ctx, compile.Config{Dir: c.Dir, Files: map[string][]byte{harness.File: h.Source()}})
-	if err != nil {
-		return err
-	}
-	data, err := c.call(obj.ELF, h)
+	data, err := c.compileAndCall(e.ctx, h)
 	if err != nil {
 		return err
 	}
@@ -59,6 +58,34 @@ func (c *execCmd) Run(e *env) error {
 		fmt.Fprintln(e.stdout, v)
 	}
 	return nil
+}
+
+// compileAndCall compiles and calls, in the way that the kernel takes. The
+// verifier gives up on most loops whose number of iterations depends on the
+// arguments, unless the kernel is asked to end them; but then it knows less of
+// what happens in them. Kernels before Linux 6.9 can't be asked.
+func (c *execCmd) compileAndCall(ctx context.Context, h *harness.Harness) ([]byte, error) {
+	var first error // of the code as it would be in any object
+	for _, bound := range []compile.LoopBound{compile.BoundUncounted, compile.BoundNone, compile.BoundAll} {
+		obj, err := compile.Compile(ctx, compile.Config{
+			Dir: c.Dir, Files: map[string][]byte{harness.File: h.Source()}, Bound: bound,
+		})
+		switch {
+		case err != nil:
+			return nil, cmp.Or(first, err)
+		case obj.Bounded == 0 && bound != compile.BoundNone:
+			continue // no other code than without
+		}
+		data, err := c.call(obj.ELF, h)
+		var refused *load.VerifierError
+		if !errors.As(err, &refused) {
+			return data, err
+		}
+		if bound == compile.BoundNone {
+			first = err
+		}
+	}
+	return nil, first
 }
 
 // harness finds the function and wraps the call.
@@ -162,14 +189,15 @@ func (c *execCmd) faults(h *load.Handle) error {
 // sourceFile names a file as the compiler's messages do: the object knows it
 // below the package's directory, the user from where he stands.
 func (c *execCmd) sourceFile(name string) string {
-	dir := strings.TrimSuffix(c.Dir, "/")
-	if st, err := os.Stat(dir); err == nil && !st.IsDir() {
-		dir = filepath.Dir(dir)
+	prefix := strings.TrimSuffix(c.Dir, "/") + "/"
+	switch {
+	case filepath.Ext(c.Dir) == ".go":
+		prefix = strings.TrimSuffix(c.Dir, filepath.Base(c.Dir))
+	case prefix == "./":
+		prefix = ""
 	}
-	if path := dir + "/" + name; !filepath.IsAbs(name) {
-		if _, err := os.Stat(path); err == nil {
-			return path
-		}
+	if _, err := os.Stat(prefix + name); err == nil && !filepath.IsAbs(name) {
+		return prefix + name
 	}
 	return name
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -62,10 +63,28 @@ func TestScript(t *testing.T) {
 			case "tcx":
 				_, err := link.QueryPrograms(link.QueryOptions{Target: 1, Attach: ebpf.AttachTCXIngress})
 				return err == nil, nil
+			case "may_goto":
+				return mayGoto(), nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 	})
+}
+
+// mayGoto reports whether the kernel ends loops.
+func mayGoto() bool {
+	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Type: ebpf.SocketFilter,
+		Instructions: asm.Instructions{
+			asm.Mov.Imm(asm.R0, 0),
+			{OpCode: asm.OpCode(asm.JumpClass).SetJumpOp(asm.JCOND)},
+			asm.Return(),
+		},
+	})
+	if err == nil {
+		prog.Close()
+	}
+	return err == nil
 }
 
 // status CODE COMMAND... runs a command that has to exit with the code.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"testing"
 
+	"github.com/waggle-bpf/waggle/compile"
 	"github.com/waggle-bpf/waggle/internal/testkit"
 )
 
@@ -18,6 +19,24 @@ var inputs = flag.Int("inputs", 1000, "inputs for each function")
 var funcsFiles embed.FS
 
 func TestFunctions(t *testing.T) {
+	s := subject(t)
+	if s.NumFuncs() < 60 {
+		t.Errorf("%d functions are compared, want at least 60", s.NumFuncs())
+	}
+	s.Run(t, *inputs, functions...)
+}
+
+// TestBoundedLoops compares the same functions with most loops ended by the
+// kernel: the verifier knows next to nothing of what happens in them.
+func TestBoundedLoops(t *testing.T) {
+	testkit.NeedKernel(t, "6.9", "may_goto")
+	s := subject(t)
+	s.Bound = compile.BoundUncounted
+	s.Run(t, *inputs/20, functions...)
+}
+
+func subject(t *testing.T) *Subject {
+	t.Helper()
 	dir, err := fs.Sub(funcsFiles, "funcs")
 	if err != nil {
 		t.Fatal(err)
@@ -26,8 +45,5 @@ func TestFunctions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.NumFuncs() < 60 {
-		t.Errorf("%d functions are compared, want at least 60", s.NumFuncs())
-	}
-	s.Run(t, *inputs, functions...)
+	return s
 }

@@ -62,17 +62,22 @@ const codeStack = "W1210"
 
 // compileFunc compiles f and its wrapper. Large arguments have no place on the
 // stack.
-func compileFunc(files map[string][]byte, pkg string, f *function) (obj *compile.Object, err error) {
+func compileFunc(files map[string][]byte, pkg string, f *function, bound compile.LoopBound) (obj *compile.Object, err error) {
 	all := maps.Clone(files)
 	for modes := f.modes(); len(modes) > 0; modes = modes[:len(modes)-1] {
 		all[wrapperFile] = f.wrapper(pkg, modes)
-		obj, err = compile.Compile(context.Background(), compile.Config{Files: all, Check: true})
-		var refused compile.Diagnostics
-		if !errors.As(err, &refused) || refused[0].Code != codeStack {
+		obj, err = compile.Compile(context.Background(), compile.Config{Files: all, Check: true, Bound: bound})
+		if !needsStack(err) {
 			break
 		}
 	}
 	return obj, err
+}
+
+// needsStack reports whether a program was refused because of its stack.
+func needsStack(err error) bool {
+	var refused compile.Diagnostics
+	return errors.As(err, &refused) && refused[0].Code == codeStack
 }
 
 // loadFunc loads what compileFunc made.

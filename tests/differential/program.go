@@ -97,7 +97,7 @@ func (c *call) prepare(p *Program, g *generator, n int) (err error) {
 			err = fmt.Errorf("compile %s: panic: %v", c.f.name, r)
 		}
 	}()
-	obj, err := compileFunc(p.files, p.subject.name, c.f)
+	obj, err := compileFunc(p.files, p.subject.name, c.f, p.subject.Bound)
 	if err != nil {
 		return fmt.Errorf("compile %s: %w", c.f.name, err)
 	}

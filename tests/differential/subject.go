@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/waggle-bpf/waggle/compile"
 )
 
 // Subject is a Go package whose exported functions are compared. Methods and
@@ -20,6 +22,8 @@ type Subject struct {
 	name  string
 	funcs []*function
 	words dictionary
+	// Bound lets the kernel end loops.
+	Bound compile.LoopBound
 }
 
 // function is one exported function of a subject.

@@ -125,6 +125,9 @@ func (c *checker) value(b *Block, i int, v *Value) error {
 			return fmt.Errorf("phi after other values")
 		}
 	}
+	if v.Op == OpSpent && (v != b.Control || i != len(b.Values)-1) {
+		return fmt.Errorf("does not end its block")
+	}
 	if n := opTable[v.Op].nargs; n >= 0 && len(v.Args) != n {
 		return fmt.Errorf("%d operands, want %d", len(v.Args), n)
 	}

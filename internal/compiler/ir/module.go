@@ -18,6 +18,11 @@ type Module struct {
 	Maps    []*Map
 	Globals []*Global
 
+	// Bound says which loops the kernel is to end, Bounded how many there are
+	// once pass loops ran.
+	Bound   LoopBound
+	Bounded int
+
 	// Faults lists every place where a program may leave with a fault; a
 	// site's index is its key in the hidden fault map.
 	Faults []FaultSite
@@ -25,6 +30,18 @@ type Module struct {
 	// faults needs it.
 	FaultMap *Map
 }
+
+// LoopBound says which loops the kernel ends when they have run for long, by
+// may_goto instructions (Linux 6.9): the verifier then need not see by itself
+// that they end. Such an end is a fault.
+type LoopBound uint8
+
+// The choices.
+const (
+	BoundNone      LoopBound = iota
+	BoundUncounted           // loops that neither count from one constant to another nor move a pointer
+	BoundAll
+)
 
 // Program is what makes a function an entry point.
 type Program struct {
@@ -84,6 +101,7 @@ const (
 	FaultShift
 	FaultConvert // slice to array conversion
 	FaultPanic   // an explicit call of panic
+	FaultLoop    // a loop that the kernel ended; see LoopBound
 )
 
 var faultNames = [...]string{
@@ -94,6 +112,7 @@ var faultNames = [...]string{
 	FaultShift:   "negative shift amount",
 	FaultConvert: "slice too short for array",
 	FaultPanic:   "panic",
+	FaultLoop:    "too many iterations",
 }
 
 func (k FaultKind) String() string { return faultNames[k] }

@@ -71,6 +71,10 @@ const (
 	OpResult   // result number Int of call a
 	OpTailCall // helper 12 with (ctx a, map b, index c); returns only if it fails
 
+	// OpSpent is true once the kernel has had enough of the loops of this
+	// function (may_goto, Linux 6.9). It ends a block and is its control.
+	OpSpent
+
 	numOps
 )
 
@@ -183,6 +187,7 @@ var opTable = [numOps]opInfo{
 	OpCall:       {"call", -1, flagReads | flagWrites},
 	OpResult:     {"result", 1, 0},
 	OpTailCall:   {"tailcall", 3, flagReads | flagWrites},
+	OpSpent:      {"spent", 0, flagReads | flagWrites},
 }
 
 func (op Op) String() string { return opTable[op].name }

@@ -24,6 +24,10 @@ func (s *selector) branch(b *ir.Block) {
 		s.emit(s.compare(c))
 		return
 	}
+	if c.Op == ir.OpSpent {
+		s.emit(mach.Insn{Op: mach.MAYGOTO})
+		return
+	}
 	op := mach.Jne | mach.Opcode(mach.ClassJMP32)
 	if c.Type != ir.I32 {
 		op = mach.Jne | mach.Opcode(mach.ClassJMP)

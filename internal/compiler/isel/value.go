@@ -26,7 +26,7 @@ func (s *selector) value(v *ir.Value) {
 		return
 	}
 	switch v.Op {
-	case ir.OpPhi, ir.OpParam:
+	case ir.OpPhi, ir.OpParam, ir.OpSpent:
 	case ir.OpConst, ir.OpSlotAddr, ir.OpGlobalAddr, ir.OpMapAddr, ir.OpFuncAddr:
 	case ir.OpUndef:
 		s.emit(mach.Insn{Op: movImm(ir.I64), Dst: s.reg(v)})

@@ -145,7 +145,7 @@ func checkReg(r Reg, physical bool, limit Reg) error {
 // checkOp verifies the opcode and the operands that depend on it.
 func (i *Insn) checkOp() error {
 	switch {
-	case i.Op == LEA || i.Op == LDIMM64 || i.Op == EXIT:
+	case i.Op == LEA || i.Op == LDIMM64 || i.Op == EXIT || i.Op == MAYGOTO:
 		return nil
 	case i.Op == CALL:
 		if i.NArgs > 5 {

@@ -118,6 +118,12 @@ const (
 	JA   = Opcode(ClassJMP) | Ja
 )
 
+// MAYGOTO is may_goto (Linux 6.9): a conditional jump without operands that the
+// kernel takes once the function's loops have gone round for long enough. The
+// verifier takes both ways to be possible (BPF_JCOND in
+// include/uapi/linux/bpf.h).
+const MAYGOTO = Opcode(ClassJMP) | 0xe0
+
 // AtomicFetch in Imm makes an atomic return the old value in Src.
 const AtomicFetch = 0x01
 
@@ -220,7 +226,9 @@ func (i *Insn) IsPure() bool {
 }
 
 // HasDst reports whether Dst is an operand of i, read or written.
-func (i *Insn) HasDst() bool { return i.Op != CALL && i.Op != EXIT && i.Op != JA }
+func (i *Insn) HasDst() bool {
+	return i.Op != CALL && i.Op != EXIT && i.Op != JA && i.Op != MAYGOTO
+}
 
 // ReadsDst reports whether i reads the register in its field Dst.
 func (i *Insn) ReadsDst() bool {
@@ -230,7 +238,7 @@ func (i *Insn) ReadsDst() bool {
 	case ClassST, ClassSTX:
 		return true
 	}
-	return i.IsCondJump()
+	return i.IsCondJump() && i.Op != MAYGOTO
 }
 
 // HasSrc reports whether Src is an operand of i, read or written.
@@ -287,7 +295,7 @@ func (i *Insn) AppendUses(rs []Reg) []Reg {
 			rs = append(rs, R0)
 		}
 	case ClassJMP, ClassJMP32:
-		if i.Op&0xf0 == Ja {
+		if i.Op == JA || i.Op == MAYGOTO {
 			return rs
 		}
 		rs = append(rs, i.Dst)

@@ -141,8 +141,11 @@ func (i *Insn) endName() string {
 }
 
 func (i *Insn) jumpString() string {
-	if i.Op&0xf0 == Ja {
+	switch i.Op {
+	case JA:
 		return "goto"
+	case MAYGOTO:
+		return "may"
 	}
 	wide := i.Op.Class() == ClassJMP
 	return fmt.Sprintf("if %s %s %s", regName(i.Dst, wide), jumpSigns[i.Op&0xf0], i.operand(wide))

@@ -91,7 +91,7 @@ func newLoader(cfg Config, lib *library, wanted map[string]bool) *loader {
 }
 
 func (l *loader) run() (*Package, error) {
-	pkg := &Package{Fset: l.fset, Dir: l.cfg.Dir, Lines: l.linesOf()}
+	pkg := &Package{Fset: l.fset, Dir: l.mainDir(), Lines: l.linesOf()}
 	steps := []func(*Package) error{
 		l.parseMain,  // files of the package itself
 		l.closeNames, // which declarations of which imports may matter, by name

@@ -14,7 +14,7 @@ import (
 // reach, and in SSA form.
 type Package struct {
 	Path    string // import path, or the directory's name outside a module
-	Dir     string
+	Dir     string // its directory; "" if there is none
 	License string
 	Fset    *token.FileSet
 	Types   *types.Package

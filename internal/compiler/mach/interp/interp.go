@@ -153,7 +153,7 @@ func (m *Machine) step(i *mach.Insn) (taken bool, err error) {
 		return false, m.ldimm64(i)
 	case i.Op == mach.CALL:
 		return false, m.call(i)
-	case i.Op == mach.EXIT || i.Op == mach.JA:
+	case i.Op == mach.EXIT || i.Op == mach.JA || i.Op == mach.MAYGOTO: // fuel bounds loops here
 		return false, nil
 	case i.IsCondJump():
 		return m.compare(i)
