@@ -36,6 +36,13 @@ func (b *perfBuffer) next(rec *Record) error {
 	for {
 		err := b.reader.ReadInto(&b.record)
 		switch {
+		case err == nil && b.record.LostSamples > 0:
+			b.lostNow += b.record.LostSamples
+			b.lostSum.Add(b.record.LostSamples)
+		case err == nil: // first: looking into errors costs more than a record
+			*rec = Record{Data: b.record.RawSample, CPU: b.record.CPU, Lost: b.lostNow}
+			b.lostNow = 0
+			return nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			// Everything there was has been read, watermark or not.
 			if b.stopping.Load() {
@@ -46,18 +53,10 @@ func (b *perfBuffer) next(rec *Record) error {
 			if b.stopping.Load() {
 				return errDrained
 			}
-		case perf.IsUnknownEvent(err):
-			// Not from bpf_perf_event_output; passed over.
-		case err != nil:
+		case !perf.IsUnknownEvent(err):
 			return err
-		case b.record.LostSamples > 0:
-			b.lostNow += b.record.LostSamples
-			b.lostSum.Add(b.record.LostSamples)
-		default:
-			*rec = Record{Data: b.record.RawSample, CPU: b.record.CPU, Lost: b.lostNow}
-			b.lostNow = 0
-			return nil
 		}
+		// Other events than those of bpf_perf_event_output are passed over.
 	}
 }
 
