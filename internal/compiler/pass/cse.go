@@ -2,15 +2,14 @@ package pass
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
 )
 
 // commonSubexpressions replaces pure operations by an equal one that
-// dominates them, and moves constants to where their first use asks for them.
+// dominates them.
 func commonSubexpressions(f *ir.Func) bool {
-	c := cse{dom: f.Dominators(), seen: map[string]*ir.Value{}, repl: map[*ir.Value]*ir.Value{}}
+	c := cse{dom: f.Dominators(), seen: map[exprKey]*ir.Value{}, repl: map[*ir.Value]*ir.Value{}}
 	c.block(f.Entry())
 	f.ReplaceUses(c.repl)
 	return len(c.repl) > 0
@@ -18,12 +17,12 @@ func commonSubexpressions(f *ir.Func) bool {
 
 type cse struct {
 	dom  *ir.DomTree
-	seen map[string]*ir.Value
+	seen map[exprKey]*ir.Value
 	repl map[*ir.Value]*ir.Value
 }
 
 func (c *cse) block(b *ir.Block) {
-	var added []string
+	var added []exprKey
 	kept := b.Values[:0]
 	for _, v := range b.Values {
 		for i, a := range v.Args {
@@ -35,7 +34,7 @@ func (c *cse) block(b *ir.Block) {
 			kept = append(kept, v)
 			continue
 		}
-		key := cseKey(v)
+		key := keyOf(v)
 		if old := c.seen[key]; old != nil {
 			c.repl[v] = old
 			continue
@@ -53,19 +52,25 @@ func (c *cse) block(b *ir.Block) {
 	}
 }
 
-// cseKey is equal for values that compute the same. Phis are equal only within
-// a block.
-func cseKey(v *ir.Value) string {
-	var sb strings.Builder
-	fmt.Fprintf(&sb, "%d.%d.%d", v.Op, v.Type, v.Int)
-	if v.Aux != nil {
-		fmt.Fprintf(&sb, ".%p", v.Aux)
-	}
+// exprKey is equal for values that compute the same.
+type exprKey struct {
+	op   ir.Op
+	typ  ir.Type
+	n    int64
+	aux  any
+	args [2]*ir.Value
+	more string    // operands beyond the second, of phis
+	in   *ir.Block // of phis, which are equal only within a block
+}
+
+func keyOf(v *ir.Value) exprKey {
+	k := exprKey{op: v.Op, typ: v.Type, n: v.Int, aux: v.Aux}
+	copy(k.args[:], v.Args)
 	if v.Op == ir.OpPhi {
-		fmt.Fprintf(&sb, "@%d", v.Block.ID)
+		k.in = v.Block
 	}
-	for _, a := range v.Args {
-		fmt.Fprintf(&sb, ",%d", a.ID)
+	for _, a := range v.Args[min(len(v.Args), len(k.args)):] {
+		k.more += fmt.Sprintf(",%d", a.ID)
 	}
-	return sb.String()
+	return k
 }
