@@ -135,7 +135,7 @@ func (g *gen) index(n int64) string {
 	}
 	v := g.intVar()
 	switch {
-	case g.chance(3):
+	case g.chance(6):
 		return v.name
 	case !v.typ.signed && (v.typ.bits > 8 || n < 256):
 		return fmt.Sprintf("%s%%%d", v.name, n)
@@ -233,7 +233,24 @@ func (g *gen) library(t *typ, depth int) string {
 	var s string
 	w := pick(g, []int{8, 16, 32, 64})
 	u := ints[map[int]int{8: 4, 16: 5, 32: 6, 64: 7}[w]]
-	switch g.IntN(6) {
+	switch g.IntN(9) {
+	case 4:
+		s = fmt.Sprintf("text[%s]", g.index(43))
+	case 5:
+		if v, ok := g.array(); ok {
+			s = fmt.Sprintf("sum(%s[%s])", v.name, g.bounds(v.typ.len))
+			if v.typ.elem.kind != intType {
+				s = fmt.Sprintf("index(%s[:], %s)", v.name, g.operand(v.typ.elem, 0))
+			}
+		}
+	case 6:
+		if v, ok := g.array(); ok && v.typ.elem == ints[4] {
+			word := text[g.IntN(40):][:1+g.IntN(3)]
+			s = fmt.Sprintf("len(%s[%s])", v.name, g.bounds(v.typ.len))
+			if int64(len(word)) <= v.typ.len {
+				s = fmt.Sprintf("choose(string(%s[:%d]) == %q, %d, %d)", v.name, len(word), word, g.IntN(100), g.IntN(100))
+			}
+		}
 	case 0:
 		s = fmt.Sprintf("bits.%s%d(%s)", pick(g, []string{"LeadingZeros", "TrailingZeros", "OnesCount", "Len"}), w, g.expr(u, depth-1))
 	case 1:
@@ -249,6 +266,23 @@ func (g *gen) library(t *typ, depth int) string {
 		return g.intLeaf(t)
 	}
 	return fmt.Sprintf("%s(%s)", t, s)
+}
+
+// text is the constant string of the generated programs.
+const text = "the quick brown fox jumps over the lazy dog"
+
+// array returns an array variable that can be cut.
+func (g *gen) array() (variable, bool) {
+	var vs []variable
+	for _, v := range g.scope {
+		if v.typ.kind == arrayType && !v.fixed {
+			vs = append(vs, v)
+		}
+	}
+	if len(vs) == 0 {
+		return variable{}, false
+	}
+	return pick(g, vs), true
 }
 
 // binary reads a number from an array of bytes in scope, if there is one.

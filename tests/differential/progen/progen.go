@@ -42,6 +42,48 @@ var (
 	_ = binary.BigEndian
 	_ = bits.Len8
 )
+
+type number interface {
+	~int8 | ~int16 | ~int32 | ~int64 | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~int | ~uint
+}
+
+func swap[T any](p, q *T) { *p, *q = *q, *p }
+
+func sum[T number](xs []T) (s T) {
+	for _, x := range xs {
+		s = s*3 + x
+	}
+	return s
+}
+
+func choose[T any](cond bool, a, b T) T {
+	if cond {
+		return a
+	}
+	return b
+}
+
+func index[T comparable](xs []T, x T) int {
+	for i, y := range xs {
+		if x == y {
+			return i
+		}
+	}
+	return -1
+}
+
+// upTo counts from 0 to n-1 in steps.
+func upTo[T number](n, step T) func(func(T) bool) {
+	return func(yield func(T) bool) {
+		for i := T(0); i < n; i += step {
+			if !yield(i) {
+				return
+			}
+		}
+	}
+}
+
+const text = "the quick brown fox jumps over the lazy dog"
 `
 
 // gen is the state of one program.
@@ -109,8 +151,13 @@ func (g *gen) types() {
 	for i := range 3 {
 		t := &typ{kind: structType, name: fmt.Sprint("S", i)}
 		g.line("type %s struct {", t.name)
+		if i > 0 && g.chance(30) {
+			e := pick(g, g.structs)
+			t.fields = append(t.fields, field{e.name, e})
+			g.line("\t%s", e.name)
+		}
 		for k := range 1 + g.IntN(4) {
-			f := field{fmt.Sprint("f", k), g.fieldType()}
+			f := field{fmt.Sprintf("f%d%d", i, k), g.fieldType()}
 			t.fields = append(t.fields, f)
 			g.line("\t%s %s", f.name, f.typ)
 		}
@@ -142,11 +189,24 @@ func (g *gen) valueType() *typ {
 	case n < 15:
 		return boolean
 	case n < 17:
-		return arrayOf(int64(1+g.IntN(6)), pick(g, ints))
+		return g.arrayType()
 	case n < 19:
 		return pick(g, g.structs)
 	}
 	return arrayOf(int64(2+g.IntN(2)), pick(g, g.structs))
+}
+
+// arrayType is small, or wide with small elements, or an array of arrays.
+func (g *gen) arrayType() *typ {
+	switch g.IntN(8) {
+	case 0:
+		return arrayOf(int64(9+g.IntN(30)), ints[4])
+	case 1:
+		return arrayOf(int64(2+g.IntN(2)), arrayOf(int64(2+g.IntN(3)), pick(g, ints)))
+	case 2:
+		return arrayOf(int64(2+g.IntN(8)), boolean)
+	}
+	return arrayOf(int64(1+g.IntN(6)), pick(g, ints))
 }
 
 // globals declares package variables and tables.

@@ -39,16 +39,31 @@ func (g *gen) statement() {
 		g.multiCall()
 	case n < 86:
 		g.leave()
-	case n < 90:
+	case n < 89:
 		g.slices()
-	case n < 93:
+	case n < 91:
 		g.pointer()
-	case n < 95:
+	case n < 93:
 		g.literalFunc()
-	case n < 97:
+	case n < 95:
 		g.parallel()
+	case n < 97:
+		g.generic()
 	default:
 		g.increment()
+	}
+}
+
+// generic calls one of the generic functions that every program has.
+func (g *gen) generic() {
+	t := g.valueType()
+	switch a, b := g.place(t, 99), g.place(t, 99); {
+	case g.chance(50) && a != "":
+		g.line("swap(&%s, &%s)", strings.Trim(a, "()"), strings.Trim(b, "()"))
+	case a != "":
+		name := g.fresh("v")
+		g.line("%s := choose(%s, %s, %s)", name, g.boolExpr(1), a, b)
+		g.add(name, t, false)
 	}
 }
 
@@ -159,7 +174,19 @@ func (g *gen) loopHead() {
 		g.indent--
 	}
 	limit := 1 + g.IntN(5)
-	switch g.IntN(7) {
+	switch g.IntN(9) {
+	case 5:
+		// Changes what it depends on as it likes, but ends.
+		g.line("for %s := 0; %s && %s < %d; %s++ {", i, g.boolExpr(1), i, limit, i)
+		counter(i, goInt)
+	case 6:
+		if g.inLit {
+			g.line("for range %d {", limit)
+			return
+		}
+		t := pick(g, ints)
+		g.line("for %s := range upTo(%s&%d, %d) {", i, g.intLeaf(t), pick(g, []int{1, 3, 7}), 1+g.IntN(2))
+		counter(i, t)
 	case 0:
 		g.line("for %s := range %d {", i, limit)
 		counter(i, goInt)
@@ -285,9 +312,35 @@ func (g *gen) leave() {
 func (g *gen) ret() {
 	var values []string
 	for _, t := range g.self.results {
-		values = append(values, g.operand(t, 1))
+		s := g.expr(t, 1)
+		if t.kind == intType {
+			s = g.mix(t, s)
+		}
+		values = append(values, s)
 	}
 	g.line("return %s", strings.Join(values, ", "))
+}
+
+// mix makes a result depend on much of what is in scope.
+func (g *gen) mix(t *typ, s string) string {
+	for i, v := range g.scope {
+		if g.chance(30) {
+			continue
+		}
+		from := pick(g, ints)
+		if v.typ.kind == intType {
+			from = v.typ
+		}
+		var found []string
+		g.collect(&found, v.name, v.typ, from, 3)
+		if len(found) > 0 {
+			s += fmt.Sprintf(" %s %s(%s)", pick(g, []string{"+", "-", "^", "*"}), t, pick(g, found))
+		}
+		if i > 12 {
+			break
+		}
+	}
+	return s
 }
 
 // slices declares a slice of an array, or uses copy or clear.
