@@ -124,7 +124,7 @@ func parseBool(text string, _ int) ([]byte, error) {
 
 // parseBytes reads hexadecimal digits; want is the number of bytes, -1 for any.
 func parseBytes(text string, want int64) ([]byte, error) {
-	digits := strings.TrimPrefix(text, "0x")
+	digits := strings.TrimPrefix(strings.TrimPrefix(text, "0x"), "0X")
 	data, err := hex.DecodeString(digits)
 	if errors.Is(err, hex.ErrLength) {
 		return nil, fmt.Errorf("%q has an odd number of hexadecimal digits", text)

@@ -92,19 +92,19 @@ func New(pkg, name string, sig *types.Signature, args []string) (*Harness, error
 const (
 	asIs    = "%s.F%d"
 	sliced  = "%s.F%d[:]"
-	nothing = "nil"
+	emptied = "%s.F%d[:0]"
 )
 
 // stored is the type as which an argument lies in memory: that of the parameter,
-// or for a slice of n bytes an array. An empty slice has a byte there too, as
-// objects don't get along with variables of no size.
+// or for a slice of n bytes an array. An empty slice has a byte there too: it is
+// not nil, and objects don't get along with variables of no size.
 func stored(t types.Type, n int) (types.Type, string) {
 	s, ok := t.Underlying().(*types.Slice)
 	switch {
 	case !ok:
 		return t, asIs
 	case n == 0:
-		return types.Typ[types.Byte], nothing
+		return types.NewArray(s.Elem(), 1), emptied
 	}
 	return types.NewArray(s.Elem(), int64(n)), sliced
 }
@@ -200,11 +200,7 @@ func (h *Harness) Source() []byte {
 		if i > 0 {
 			params.WriteString(", ")
 		}
-		if form == nothing {
-			params.WriteString(nothing)
-		} else {
-			fmt.Fprintf(&params, form, Args, i)
-		}
+		fmt.Fprintf(&params, form, Args, i)
 	}
 
 	var b bytes.Buffer

@@ -180,13 +180,14 @@ func (f *fn) slicePacket(in *ssa.Slice, b bytesRep) rep {
 }
 
 func (f *fn) sliceToArray(in *ssa.SliceToArrayPointer) *ir.Value {
+	pos := posOfUse(in)
 	b := f.slicePart(in.X)
 	arr := in.Type().Underlying().(*types.Pointer).Elem().Underlying().(*types.Array)
 	size := arr.Len() * f.m.pkg.Sizes.Sizeof(arr.Elem())
 	if b.end != nil {
-		f.check(f.op(ir.OpULe, ir.I8, f.ptrAdd(b.ptr, size), b.end), ir.FaultConvert, in.Pos())
+		f.check(f.op(ir.OpULe, ir.I8, f.ptrAdd(b.ptr, size), b.end), ir.FaultConvert, pos)
 	}
-	f.check(f.op(ir.OpULe, ir.I8, f.constant(ir.I64, arr.Len()), b.len), ir.FaultConvert, in.Pos())
+	f.check(f.op(ir.OpULe, ir.I8, f.constant(ir.I64, arr.Len()), b.len), ir.FaultConvert, pos)
 	return b.ptr
 }
 
@@ -202,4 +203,29 @@ func (f *fn) convertString(in *ssa.Convert) rep {
 		return rep{b.ptr, b.len, b.len}
 	}
 	return rep{b.ptr, b.len}
+}
+
+// posOfUse is the position of v, or of what uses it: go/ssa gives none to the
+// steps of a conversion to an array.
+func posOfUse(v ssa.Value) token.Pos {
+	const steps = 3
+	for range steps {
+		if v.Pos().IsValid() {
+			break
+		}
+		refs := v.Referrers()
+		if refs == nil || len(*refs) == 0 {
+			break
+		}
+		user := (*refs)[0]
+		if user.Pos().IsValid() {
+			return user.Pos()
+		}
+		next, ok := user.(ssa.Value)
+		if !ok {
+			break
+		}
+		v = next
+	}
+	return v.Pos()
 }
