@@ -2,6 +2,7 @@ package bpf_test
 
 import (
 	"math/bits"
+	"sync"
 	"testing"
 	"time"
 
@@ -76,7 +77,7 @@ func TestTask(t *testing.T) {
 	if got := bpf.KtimeGetNS() - start; got != 3e9 {
 		t.Errorf("clock moved by %d ns", got)
 	}
-	if bpf.GetPrandomU32() == bpf.GetPrandomU32() {
+	if first, second := bpf.GetPrandomU32(), bpf.GetPrandomU32(); first == second {
 		t.Error("random numbers repeat")
 	}
 }
@@ -94,8 +95,20 @@ func TestLog(t *testing.T) {
 
 func TestSpinLock(t *testing.T) {
 	var l bpf.SpinLock
-	l.Lock()
-	l.Unlock()
+	var all sync.WaitGroup
+	n := 0
+	for range 4 {
+		all.Go(func() {
+			for range 100 {
+				l.Lock()
+				n++
+				l.Unlock()
+			}
+		})
+	}
+	if all.Wait(); n != 400 {
+		t.Errorf("counted to %d of 400", n)
+	}
 	defer func() {
 		if recover() == nil {
 			t.Error("second Unlock went through")
