@@ -124,16 +124,6 @@ type pieces struct {
 	list []access // disjoint, sorted
 }
 
-// find returns the index of the piece at off; -1 if there is none.
-func (p *pieces) find(off int64) int {
-	for i, a := range p.list {
-		if a.off == off {
-			return i
-		}
-	}
-	return -1
-}
-
 // partition returns the pieces, nil if the accesses overlap or moves remain.
 func (u *slotUse) partition() *pieces {
 	if len(u.moves) > 0 {

@@ -5,7 +5,6 @@ import (
 	"go/constant"
 	"go/token"
 	"go/types"
-	"math"
 	"path"
 	"strings"
 
@@ -148,5 +147,5 @@ func fitsVerdict(n, size int64, unsigned bool) bool {
 	if unsigned {
 		return n >= 0 && (bits >= 63 || n < 1<<bits)
 	}
-	return bits >= 64 || -1<<(bits-1) <= n && n < 1<<(bits-1) && n >= math.MinInt64
+	return bits >= 64 || -1<<(bits-1) <= n && n < 1<<(bits-1)
 }

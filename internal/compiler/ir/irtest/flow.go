@@ -101,11 +101,10 @@ func (g *generator) loop() {
 	if g.r.IntN(6) == 0 {
 		start = interesting[g.r.IntN(len(interesting))]
 	}
-	pre := g.b
 	first := g.constant(t, start)
 	carried := []*ir.Value{g.val(g.intType()), g.val(g.intType())}
 	head, body, latch, exit := g.f.NewBlock(), g.f.NewBlock(), g.f.NewBlock(), g.f.NewBlock()
-	pre = g.b
+	pre := g.b
 	pre.SetJump(head)
 	g.b = head
 	i := g.emit(ir.OpPhi, t, first)

@@ -73,7 +73,6 @@ type pointer struct {
 
 type loop struct {
 	head, exit *ir.Block
-	next       func() // continues with the next round
 	held       int
 }
 

@@ -321,7 +321,7 @@ func (g *generator) call() {
 	f := g.subs[g.r.IntN(len(g.subs))]
 	var args []*ir.Value
 	for _, p := range f.Params {
-		a := g.val(ir.I64)
+		var a *ir.Value
 		if p.Type != ir.Ptr {
 			a = g.val(p.Type)
 		} else {
