@@ -75,7 +75,7 @@ func download(ctx context.Context, dir string) error {
 	if err != nil || len(debs) != 1 {
 		return fmt.Errorf("apt-get download %s left %d packages", name, len(debs))
 	}
-	_, err = output(ctx, dir, "dpkg-deb", "-x", debs[0], "root")
+	_, err = output(ctx, dir, "dpkg-deb", "-x", filepath.Base(debs[0]), "root")
 	return err
 }
 
