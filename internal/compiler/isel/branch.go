@@ -1,6 +1,8 @@
 package isel
 
 import (
+	"slices"
+
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
 	"github.com/waggle-bpf/waggle/internal/compiler/mach"
 )
@@ -41,7 +43,7 @@ func (s *selector) compare(v *ir.Value) mach.Insn {
 	a, b := v.Args[0], v.Args[1]
 	cond := conditions[v.Op]
 	op := cond.op
-	if a.Op == ir.OpConst && b.Op != ir.OpConst {
+	if b.Op != ir.OpConst && (a.Op == ir.OpConst || counts(a)) {
 		a, b, op = b, a, cond.swapped
 	}
 	class := mach.Opcode(mach.ClassJMP)
@@ -52,6 +54,19 @@ func (s *selector) compare(v *ir.Value) mach.Insn {
 		return mach.Insn{Op: op | class, Dst: s.use(a), Imm: int64(int32(b.Int))}
 	}
 	return mach.Insn{Op: op | class | mach.SrcReg, Dst: s.use(a), Src: s.use(b)}
+}
+
+// counts reports whether v is the counter of a loop, or its next value. The
+// verifier knows it in each round, but before Linux 6.8 it decides a comparison of
+// two registers only if the second one is known: else it would go on with rounds
+// that never take place.
+func counts(v *ir.Value) bool {
+	if v.Op == ir.OpAdd && v.Args[1].Op == ir.OpConst {
+		v = v.Args[0]
+	}
+	return v.Op == ir.OpPhi && slices.ContainsFunc(v.Args, func(a *ir.Value) bool {
+		return a.Op == ir.OpAdd && a.Args[0] == v && a.Args[1].Op == ir.OpConst
+	})
 }
 
 // phiMoves gives the phis of b's successor their values: all at once, so a
