@@ -22,7 +22,7 @@ var functions = []any{
 	// checksums.go
 	InternetChecksum, InternetChecksumSlice, UpdateChecksum, ParityOfWords, LuhnValid, ISBN13Check,
 	// closures.go
-	ClosureCounter, ClosureArgument, ClosureReduce, FunctionValue, RangeOverFunc, RangeOverFuncReturn,
+	ClosureCounter, ClosureLoopVariable, ClosureArgument, ClosureReduce, FunctionValue, RangeOverFunc, RangeOverFuncReturn,
 	FaultInClosure,
 	// conversions.go
 	FromInt8, FromUint8, FromInt16, FromUint16, FromInt32, FromUint32, FromInt64, FromUint64, ThereAndBack,

@@ -10,8 +10,12 @@ import (
 	"github.com/waggle-bpf/waggle/internal/compiler/subset"
 )
 
-// alloc makes a cleared stack slot each time the instruction runs.
+// alloc makes a cleared stack slot each time the instruction runs. A loop's
+// variable has one slot for all iterations.
 func (f *fn) alloc(in *ssa.Alloc) *ir.Value {
+	if _, first := subset.LoopVariable(in); first != nil {
+		return f.value(first)[0]
+	}
 	t := in.Type().Underlying().(*types.Pointer).Elem()
 	s := f.newSlot(in.Comment, t)
 	f.zero(s, f.layout(t).size)

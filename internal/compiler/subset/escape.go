@@ -252,6 +252,11 @@ func (e *escapes) checkPhi(phi *ssa.Phi) {
 		if !phi.Block().Dominates(pred) {
 			continue
 		}
+		if a, ok := edge.(*ssa.Alloc); ok {
+			if p, _ := LoopVariable(a); p == phi {
+				continue
+			}
+		}
 		for o := range e.of(edge) {
 			if a, ok := o.(*ssa.Alloc); ok && phi.Block().Dominates(a.Block()) && e.inInnerLoop(a.Block(), phi.Block().Idom()) {
 				e.refuse(a, a.Pos(), "is kept while the loop makes a new one")

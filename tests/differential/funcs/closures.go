@@ -99,3 +99,29 @@ func FaultInClosure(a [4]uint8, i uint8) (n uint8) {
 	n += get(i >> 4)
 	return n
 }
+
+func each(n int, f func(int)) {
+	for k := range n {
+		f(k)
+	}
+}
+
+// ClosureLoopVariable captures the variables of a loop of the old kind, which
+// are new in each iteration.
+func ClosureLoopVariable(a int, b int16) (s int, last int16) {
+	for i, j := 0, b; i < 5; i++ {
+		if i == 2 {
+			j++
+			continue
+		}
+		each(a&3, func(k int) {
+			s += k*i + 1
+			j -= int16(k)
+		})
+		last = j
+		if j == 7 {
+			i++
+		}
+	}
+	return s, last
+}

@@ -67,10 +67,16 @@ func (g *gen) place(t *typ, depth int) string { return g.pathTo(t, true, depth) 
 func (g *gen) pathTo(t *typ, assign bool, depth int) string {
 	var found []string
 	for _, v := range g.scope {
-		if assign && v.fixed || v.depth > depth {
+		if assign && v.fixed && v.typ.kind != pointerType || v.depth > depth {
 			continue
 		}
-		g.collect(&found, v.name, v.typ, t, 3)
+		var parts []string
+		g.collect(&parts, v.name, v.typ, t, 3)
+		for _, p := range parts {
+			if !assign || !v.fixed || p != v.name { // what a pointer points to can change
+				found = append(found, p)
+			}
+		}
 	}
 	if len(found) == 0 {
 		return ""

@@ -20,6 +20,7 @@ import (
 // variables live on between the calls.
 func Program(pkg string, seed uint64) []byte {
 	g := &gen{Rand: rand.New(rand.NewPCG(seed, 1))}
+	g.memory = g.chance(40)
 	g.types()
 	g.globals()
 	for i := range 2 + g.IntN(3) {
@@ -102,6 +103,7 @@ type gen struct {
 	loops  []loop // that enclose the statement
 	budget int    // statements left
 	inLit  bool   // inside a function literal
+	memory bool   // prefer what lives in memory: arrays, structs and pointers
 }
 
 // loop is an enclosing loop; label is made up when a statement wants it.
@@ -183,7 +185,11 @@ func (g *gen) fieldType() *typ {
 
 // valueType is the type of a variable, parameter or result.
 func (g *gen) valueType() *typ {
-	switch n := g.IntN(20); {
+	n := g.IntN(20)
+	if g.memory {
+		n = max(n, g.IntN(20))
+	}
+	switch {
 	case n < 13:
 		return pick(g, ints)
 	case n < 15:
@@ -198,9 +204,11 @@ func (g *gen) valueType() *typ {
 
 // arrayType is small, or wide with small elements, or an array of arrays.
 func (g *gen) arrayType() *typ {
-	switch g.IntN(8) {
+	switch g.IntN(9) {
 	case 0:
 		return arrayOf(int64(9+g.IntN(30)), ints[4])
+	case 3:
+		return arrayOf(int64(9+g.IntN(4)), pick(g, ints[:7]))
 	case 1:
 		return arrayOf(int64(2+g.IntN(2)), arrayOf(int64(2+g.IntN(3)), pick(g, ints)))
 	case 2:

@@ -24,6 +24,17 @@ func (g *gen) statements(n int) {
 }
 
 func (g *gen) statement() {
+	if g.memory && g.chance(20) {
+		switch g.IntN(3) {
+		case 0:
+			g.pointer()
+		case 1:
+			g.slices()
+		default:
+			g.element()
+		}
+		return
+	}
 	switch n := g.IntN(100); {
 	case n < 25:
 		g.declare()
@@ -112,6 +123,34 @@ func (g *gen) assign() {
 func (g *gen) increment() {
 	if p := g.place(pick(g, ints), 99); p != "" {
 		g.line("%s%s", p, pick(g, []string{"++", "--"}))
+	}
+}
+
+// element moves an element of an array or slice to another place of it.
+func (g *gen) element() {
+	var vs []variable
+	for _, v := range g.scope {
+		if v.typ.kind == sliceType || v.typ.kind == arrayType && !v.fixed {
+			vs = append(vs, v)
+		}
+	}
+	if len(vs) == 0 {
+		g.declare()
+		return
+	}
+	v := pick(g, vs)
+	if v.typ.kind == sliceType {
+		k := g.IntN(3)
+		g.line("if len(%s) > %d {", v.name, k)
+		g.line("\t%s[%d] = %s[%s%%%d]", v.name, k, v.name, "uint8("+g.intVar().name+")", k+1)
+		g.line("}")
+		return
+	}
+	i, j := g.index(v.typ.len), g.index(v.typ.len)
+	if g.chance(50) {
+		g.line("%s[%s], %s[%s] = %s[%s], %s[%s]", v.name, i, v.name, j, v.name, j, v.name, i)
+	} else {
+		g.line("%s[%s] = %s[%s]", v.name, i, v.name, j)
 	}
 }
 
