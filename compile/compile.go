@@ -203,14 +203,14 @@ func load(cfg Config) (*source.Package, error) {
 	return pkg, nil
 }
 
-// Signature returns the signature of a function of the package in dir, after
-// checking that it is kernel Go.
-func Signature(dir, name string) (*types.Signature, error) {
+// Lookup returns a function of the package in dir, after checking that it is
+// kernel Go.
+func Lookup(dir, name string) (*types.Func, error) {
 	pkg, err := load(Config{Dir: dir, Roots: []string{name}})
 	if err != nil {
 		return nil, err
 	}
-	return pkg.Roots[0].Signature, nil
+	return pkg.Types.Scope().Lookup(name).(*types.Func), nil
 }
 
 // Stages returns the names that Config.DumpPass may have, in order.

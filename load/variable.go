@@ -48,7 +48,7 @@ func encodeVariable(t btf.Type, size int, value any) ([]byte, error) {
 	case !rv.IsValid():
 		return nil, fmt.Errorf("no value")
 	case rv.Kind() == reflect.String:
-		return encodeString(size, rv.String())
+		return encodeString(t, size, rv.String())
 	case rv.CanInt():
 		return encodeInteger(t, size, uint64(rv.Int()), rv.Int() < 0)
 	case rv.CanUint():
@@ -57,7 +57,11 @@ func encodeVariable(t btf.Type, size int, value any) ([]byte, error) {
 	return encodeMemory(t, size, rv)
 }
 
-func encodeString(size int, text string) ([]byte, error) {
+func encodeString(t btf.Type, size int, text string) ([]byte, error) {
+	switch btf.UnderlyingType(t).(type) {
+	case *btf.Int, *btf.Enum:
+		return nil, fmt.Errorf("%q is no integer", text)
+	}
 	if len(text) > size {
 		return nil, fmt.Errorf("string of %d bytes for an array of %d", len(text), size)
 	}

@@ -54,9 +54,6 @@ func (c *buildCmd) Run(e *env) error {
 		return err
 	}
 	took := time.Since(start)
-	if len(obj.Programs) == 0 {
-		return badInputf("compile %s: no function has a //bpf: directive, so there is no program", c.Dir)
-	}
 	if c.Output == "" {
 		c.Output = obj.Package.Name() + ".o"
 	}

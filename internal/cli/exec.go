@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"go/parser"
 	"go/token"
 	"os"
 	"path/filepath"
@@ -93,15 +92,14 @@ func (c *execCmd) harness() (*harness.Harness, error) {
 	if !token.IsIdentifier(c.Func) {
 		return nil, badInputf("find function: %q is no name of a function", c.Func)
 	}
-	name, err := packageName(c.Dir)
-	if err != nil {
+	if err := isPackage(c.Dir); err != nil {
 		return nil, badInput(err)
 	}
-	sig, err := compile.Signature(c.Dir, c.Func)
+	fn, err := compile.Lookup(c.Dir, c.Func)
 	if err != nil {
 		return nil, suggest(err, c.Dir, c.Func)
 	}
-	h, err := harness.New(name, c.Func, sig, c.Args)
+	h, err := harness.New(fn.Pkg().Name(), c.Func, fn.Signature(), c.Args)
 	return h, badInput(err)
 }
 
@@ -202,17 +200,16 @@ func (c *execCmd) sourceFile(name string) string {
 	return name
 }
 
-// packageName reads the name of the package in a directory, or of a Go file.
-func packageName(path string) (string, error) {
+// isPackage reports as an error that there is no package, neither a directory with
+// Go files nor a file.
+func isPackage(path string) error {
 	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("open package: %w", err)
+		return fmt.Errorf("open package: %w", err)
 	}
-	for _, name := range sourceFiles(path) {
-		if f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.PackageClauseOnly); err == nil {
-			return f.Name.Name, nil
-		}
+	if len(sourceFiles(path)) == 0 {
+		return fmt.Errorf("open package %s: no Go files", path)
 	}
-	return "", fmt.Errorf("open package %s: no Go files", path)
+	return nil
 }
 
 // sourceFiles are the Go files of a directory but its tests, or the file itself.

@@ -31,10 +31,18 @@ func openObject(e *env, path string) (*load.Object, error) {
 	return obj, nil
 }
 
-// compilePackage compiles a kernel package that the user named.
+// compilePackage compiles a kernel package that the user named, and that has
+// programs.
 func compilePackage(e *env, cfg compile.Config) (*compile.Object, error) {
-	if _, err := os.Stat(cfg.Dir); err != nil {
-		return nil, badInput(fmt.Errorf("open package: %w", err))
+	if err := isPackage(cfg.Dir); err != nil {
+		return nil, badInput(err)
 	}
-	return compile.Compile(e.ctx, cfg)
+	obj, err := compile.Compile(e.ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if len(obj.Programs) == 0 {
+		return nil, badInputf("compile %s: no function has a //bpf: directive, so there is no program", cfg.Dir)
+	}
+	return obj, nil
 }

@@ -56,7 +56,10 @@ func (l *loader) parseMain(pkg *Package) error {
 		return l.diags.Err()
 	}
 	if len(files) == 0 {
-		return fmt.Errorf("load %s: no Go files", l.cfg.Dir)
+		return diag.List{{
+			Pos: token.Position{Filename: l.cfg.Dir}, Message: "no Go files for this machine",
+			Hint: "see their build constraints",
+		}}
 	}
 	l.checkClauses(files)
 	l.main = newUnit(l.mainPath(files), files)
@@ -92,17 +95,19 @@ type source struct {
 }
 
 // mainSources lists the files of the package itself that the build constraints
-// admit, in the order of their names.
+// admit, in the order of their names. As with the go command, what is named itself
+// needs no admission.
 func (l *loader) mainSources() ([]source, error) {
 	var list []source
 	seen := make(map[string]bool)
 	add := func(prefix, name string, src []byte) error {
-		if seen[name] || !isSourceName(name) {
+		named := strings.HasSuffix(l.cfg.Dir, ".go") && name == filepath.Base(l.cfg.Dir)
+		if seen[name] || !named && !isSourceName(name) {
 			return nil
 		}
 		seen[name] = true
 		ok, err := l.matches(name, src)
-		if ok {
+		if ok || named {
 			list = append(list, source{prefix + name, src})
 		}
 		return err
