@@ -8,6 +8,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/waggle-bpf/waggle/load/internal/capability"
+	"github.com/waggle-bpf/waggle/load/internal/release"
 )
 
 // ErrNotSupported is what errors.Is finds in every error that means "this
@@ -47,6 +48,16 @@ func (e *UnsupportedError) Is(target error) bool { return target == ErrNotSuppor
 
 // Unwrap gives the cause.
 func (e *UnsupportedError) Unwrap() error { return e.Err }
+
+// unsupported makes an UnsupportedError of a feature test's result. A kernel
+// that is new enough lacks the feature because it was built without it.
+func unsupported(op, feature string, missing, err error) *UnsupportedError {
+	e := &UnsupportedError{Op: op, Feature: feature, Err: err}
+	if version := release.Required(missing); !release.AtLeast(version) {
+		e.MinKernel = version
+	}
+	return e
+}
 
 // PrivilegeError is a refusal for want of rights.
 type PrivilegeError struct {

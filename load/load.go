@@ -141,8 +141,8 @@ func (o *Object) explain(spec *ebpf.CollectionSpec, opts Options, err error) err
 
 func (o *Object) explainMap(name string, m *ebpf.MapSpec, err error) error {
 	op := "create map " + name
-	if errors.Is(err, syscall.EINVAL) && errors.Is(features.HaveMapType(m.Type), ErrNotSupported) {
-		return &UnsupportedError{Op: op, Feature: "map type " + m.Type.String(), Err: err}
+	if missing := features.HaveMapType(m.Type); errors.Is(err, syscall.EINVAL) && errors.Is(missing, ErrNotSupported) {
+		return unsupported(op, "map type "+m.Type.String(), missing, err)
 	}
 	return refused(op, unwrapped(err), capability.BPF, capability.NetAdmin)
 }
@@ -160,8 +160,8 @@ func explainProgram(spec *ebpf.CollectionSpec, name string, opts Options, err er
 	if errors.Is(err, syscall.EPERM) {
 		return refused(op, err, needsOfProgram(p.Type)...)
 	}
-	if errors.Is(err, syscall.EINVAL) && errors.Is(features.HaveProgramType(p.Type), ErrNotSupported) {
-		return &UnsupportedError{Op: op, Feature: "program type " + p.Type.String(), Err: err}
+	if missing := features.HaveProgramType(p.Type); errors.Is(err, syscall.EINVAL) && errors.Is(missing, ErrNotSupported) {
+		return unsupported(op, "program type "+p.Type.String(), missing, err)
 	}
 	return fmt.Errorf("%s: %w", op, unwrapped(err))
 }

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"regexp"
 	"syscall"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/features"
+
+	"github.com/waggle-bpf/waggle/load/internal/release"
 )
 
 // Group is a kind of feature.
@@ -71,10 +71,6 @@ func (t *test) feature(g Group) Feature {
 	return f
 }
 
-// requires is how cilium/ebpf's error for a missing feature states the
-// version; the error's type is internal to that module.
-var requires = regexp.MustCompile(`requires >= v?(\d+\.\d+)`)
-
 // missing is a cause in our own words.
 type missing string
 
@@ -82,14 +78,14 @@ func (m missing) Error() string { return string(m) }
 
 // reasonOf makes a clause of an error, and learns the version from it.
 func reasonOf(err error, minKernel string) (reason, version string) {
-	if m := requires.FindStringSubmatch(err.Error()); m != nil && minKernel == "" {
-		minKernel = m[1]
+	if minKernel == "" {
+		minKernel = release.Required(err)
 	}
 	var own missing
 	switch {
 	case errors.As(err, &own):
 		return string(own), minKernel
-	case errors.Is(err, ebpf.ErrNotSupported) && atLeast(minKernel):
+	case errors.Is(err, ebpf.ErrNotSupported) && release.AtLeast(minKernel):
 		return "this kernel was built without it", minKernel
 	case errors.Is(err, ebpf.ErrNotSupported) && minKernel != "":
 		return fmt.Sprintf("this kernel has not got it, Linux %s has", minKernel), minKernel
@@ -99,14 +95,4 @@ func reasonOf(err error, minKernel string) (reason, version string) {
 		return "not permitted", minKernel
 	}
 	return err.Error(), minKernel
-}
-
-// atLeast reports whether the running kernel is of that version or newer.
-func atLeast(version string) bool {
-	running, err := features.LinuxVersionCode()
-	var major, minor uint32
-	if _, scanErr := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil || scanErr != nil {
-		return false
-	}
-	return running >= major<<16|minor<<8 // KERNEL_VERSION of linux/version.h
 }
