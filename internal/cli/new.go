@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -27,7 +28,8 @@ func (*newCmd) Help() string {
 Go module it becomes one.
 
   waggle new hits --kind xdp
-  cd hits && go test ./... && go build && sudo ./hits -i eth0`
+  cd hits && go mod tidy
+  go test ./... && go build && sudo ./hits -i eth0`
 }
 
 var projectName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]*$`)
@@ -53,9 +55,10 @@ func (c *newCmd) Run(e *env) (err error) {
 			err = errors.Join(err, os.RemoveAll(c.Name))
 		}
 	}()
-	inModule := insideModule(c.Name)
-	if !inModule {
+	next := nextInModule
+	if !insideModule(c.Name) {
 		files["go.mod"] = moduleFile(name)
+		next = "cd " + c.Name + " && go mod tidy"
 	}
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		if err := write(filepath.Join(c.Name, path), files[path]); err != nil {
@@ -67,11 +70,12 @@ func (c *newCmd) Run(e *env) (err error) {
 		return err
 	}
 	fmt.Fprintf(e.stdout, "made %s: kern/ is the kernel half, main.go the loader; go generate compiles kern/ anew\n", c.Name)
-	if !inModule {
-		fmt.Fprintf(e.stdout, "next: cd %s && go mod tidy\n", c.Name)
-	}
+	fmt.Fprintln(e.stdout, "next: "+next)
 	return nil
 }
+
+// nextInModule is what a module that has not used waggle yet needs.
+const nextInModule = "go get -tool " + command + " if this module does not have it yet"
 
 func write(path string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -94,15 +98,38 @@ func insideModule(dir string) bool {
 	return false
 }
 
-const modulePath = "github.com/waggle-bpf/waggle"
+const (
+	modulePath = "github.com/waggle-bpf/waggle"
+	command    = modulePath + "/cmd/waggle"
+)
 
-// moduleFile is the go.mod of a project; it asks for the version of waggle that
-// wrote it, if that is one that can be had.
+// moduleFile is the go.mod of a project; it asks for the waggle that wrote it: the
+// tree that it was built from, or its version if that is one that can be had. As a
+// tool, so that go generate finds what the command needs.
 func moduleFile(name string) []byte {
-	text := "module " + name + "\n\ngo 1.26\n"
+	text := "module " + name + "\n\ngo 1.26\n\ntool " + command + "\n"
+	if tree := sourceTree(); tree != "" {
+		text += "\nrequire " + modulePath + " v0.0.0\n\nreplace " + modulePath + " => " + tree + "\n"
+		return []byte(text)
+	}
 	info, ok := debug.ReadBuildInfo()
 	if ok && info.Main.Path == modulePath && strings.HasPrefix(info.Main.Version, "v") && !strings.Contains(info.Main.Version, "+") {
 		text += "\nrequire " + modulePath + " " + info.Main.Version + "\n"
 	}
 	return []byte(text)
+}
+
+// sourceTree is the clone of waggle's repository that this binary was built from;
+// empty if it is not there or is the module cache's.
+func sourceTree() string {
+	_, file, _, ok := runtime.Caller(0)
+	tree, below := strings.CutSuffix(file, "/internal/cli/new.go")
+	if !ok || !below || strings.Contains(filepath.Base(tree), "@") || strings.ContainsAny(tree, " \t\"'`") {
+		return ""
+	}
+	data, err := os.ReadFile(filepath.Join(tree, "go.mod"))
+	if err != nil || !strings.HasPrefix(string(data), "module "+modulePath+"\n") {
+		return ""
+	}
+	return tree
 }
