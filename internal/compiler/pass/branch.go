@@ -7,9 +7,11 @@ import (
 )
 
 // impliedBranches replaces conditions that dominating branches decide. This is
-// where redundant bounds, nil and packet-end checks go.
-func impliedBranches(f *ir.Func) bool {
+// where redundant bounds, nil and packet-end checks go; weak spares those that old
+// verifiers need.
+func impliedBranches(f *ir.Func, weak bool) bool {
 	e := newEliminator(f)
+	e.facts.weak = weak
 	e.block(f.Entry())
 	return e.threadDecided() || e.changed
 }

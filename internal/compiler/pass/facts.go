@@ -2,6 +2,7 @@ package pass
 
 import (
 	"math"
+	"slices"
 
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
 )
@@ -29,6 +30,9 @@ type facts struct {
 	// room is the proven number of bytes between a pointer and a packet end.
 	room map[roomKey]int64
 	undo []func()
+	// weak learns no more of integers than the verifier did before Linux 6.8:
+	// nothing from comparing two numbers of which it knows neither.
+	weak bool
 }
 
 // roomKey is a base pointer and the end it was compared with.
@@ -211,6 +215,15 @@ func (k *facts) learn(c *ir.Value, outcome bool) {
 	k.narrow(y, op, x, true)
 }
 
+// counting reports whether v is a loop's counter or its next value, which the
+// verifier knows in each round.
+func counting(v *ir.Value) bool {
+	if v.Op == ir.OpAdd && v.Args[1].Op == ir.OpConst {
+		v = v.Args[0]
+	}
+	return v.Op == ir.OpPhi && slices.ContainsFunc(v.Args, func(a *ir.Value) bool { return countsUp(v, a) })
+}
+
 // opposite returns the comparison that holds when op(x, y) does not.
 func opposite(op ir.Op, x, y *ir.Value) (ir.Op, *ir.Value, *ir.Value) {
 	switch op {
@@ -230,7 +243,7 @@ func opposite(op ir.Op, x, y *ir.Value) (ir.Op, *ir.Value, *ir.Value) {
 
 // narrow tightens the bounds of x, knowing op(x, y), or op(y, x) if swapped.
 func (k *facts) narrow(x *ir.Value, op ir.Op, y *ir.Value, swapped bool) {
-	if x.Op == ir.OpConst {
+	if x.Op == ir.OpConst || k.weak && op != ir.OpEq && y.Op != ir.OpConst && !counting(x) && !counting(y) {
 		return
 	}
 	r, o := k.bounds(x), k.bounds(y)

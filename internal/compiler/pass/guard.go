@@ -23,6 +23,7 @@ func guardAccesses(m *ir.Module) error {
 			eliminator: newEliminator(f), inScope: map[*ir.Value][]*guard{},
 			defined: map[*ir.Value]interval{}, made: map[*ir.Value]extent{},
 		}
+		g.facts.weak = true
 		g.visit(f.Entry())
 		// From the end, because a guard moves what follows it to a new block.
 		for i, x := range slices.Backward(g.guards) {

@@ -17,7 +17,7 @@ func repeat(f *ir.Func, s simplifier) {
 		boundPhis(f)
 		changed := s.run(f)
 		changed = commonSubexpressions(f) || changed
-		changed = impliedBranches(f) || changed
+		changed = impliedBranches(f, s.legal) || changed
 		changed = threadJumps(f) || changed
 		clean(f)
 		if !changed {
