@@ -12,8 +12,15 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// inputs is how many inputs every function is compared with.
-var inputs = flag.Int("inputs", 1000, "inputs for each function")
+var inputs = flag.Int("inputs", 1000, "inputs for each function, a tenth of them with -short")
+
+// numInputs is how many inputs every function is compared with.
+func numInputs() int {
+	if testing.Short() {
+		return *inputs / 10
+	}
+	return *inputs
+}
 
 //go:embed funcs/*.go
 var funcsFiles embed.FS
@@ -23,7 +30,7 @@ func TestFunctions(t *testing.T) {
 	if s.NumFuncs() < 60 {
 		t.Errorf("%d functions are compared, want at least 60", s.NumFuncs())
 	}
-	s.Run(t, *inputs, functions...)
+	s.Run(t, numInputs(), functions...)
 }
 
 // TestBoundedLoops compares the same functions with most loops ended by the
@@ -32,7 +39,7 @@ func TestBoundedLoops(t *testing.T) {
 	testkit.NeedKernel(t, "6.9", "may_goto")
 	s := subject(t)
 	s.Bound = compile.BoundUncounted
-	s.Run(t, *inputs/20, functions...)
+	s.Run(t, numInputs()/20, functions...)
 }
 
 func subject(t *testing.T) *Subject {

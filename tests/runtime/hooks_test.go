@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 
@@ -27,7 +28,8 @@ func runsOf(t testing.TB, h *load.Handle, i uint32) uint64 {
 	return load.Sum(n)
 }
 
-// packet sends one over loopback.
+// packet sends one over loopback and waits for it: a packet that finds its
+// socket closed makes the kernel send another one.
 func packet(t testing.TB) {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -35,7 +37,13 @@ func packet(t testing.TB) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := conn.WriteTo([]byte("x"), conn.LocalAddr()); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := conn.ReadFrom(make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
 }
