@@ -26,10 +26,24 @@ func attachTracepoint(s *site) ([]*Link, error) {
 		return nil, fmt.Errorf("no tracepoint named: want GROUP/NAME, have %q", name)
 	}
 	l, err := link.Tracepoint(group, event, s.prog, &link.TracepointOptions{Cookie: s.target.Cookie})
-	if errors.Is(err, os.ErrNotExist) {
-		err = fmt.Errorf("this kernel has no such tracepoint: %w", err)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, &UnsupportedError{Feature: "tracepoint " + name, Err: err}
+	case err != nil && !hasTraceFS():
+		return nil, &UnsupportedError{Feature: "tracefs mounted (mount -t tracefs tracefs /sys/kernel/tracing)", Err: err}
 	}
 	return s.single("tracepoint "+name, l, err)
+}
+
+// hasTraceFS tells whether the file system that numbers tracepoints is mounted where
+// cilium/ebpf looks for it.
+func hasTraceFS() bool {
+	for _, dir := range []string{"/sys/kernel/tracing", "/sys/kernel/debug/tracing"} {
+		if _, err := os.Stat(dir + "/events"); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 func attachRawTracepoint(s *site) ([]*Link, error) {
@@ -39,7 +53,7 @@ func attachRawTracepoint(s *site) ([]*Link, error) {
 	}
 	l, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: name, Program: s.prog})
 	if errors.Is(err, os.ErrNotExist) {
-		err = fmt.Errorf("this kernel has no such tracepoint: %w", err)
+		return nil, &UnsupportedError{Feature: "raw tracepoint " + name, Err: err}
 	}
 	return s.single("raw tracepoint "+name, l, err)
 }

@@ -17,12 +17,12 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/waggle-bpf/waggle/internal/testkit"
 	"github.com/waggle-bpf/waggle/internal/testkit/rtnl"
+	"github.com/waggle-bpf/waggle/load/probe"
 )
 
 func TestMain(m *testing.M) {
@@ -64,27 +64,11 @@ func TestScript(t *testing.T) {
 				_, err := link.QueryPrograms(link.QueryOptions{Target: 1, Attach: ebpf.AttachTCXIngress})
 				return err == nil, nil
 			case "may_goto":
-				return mayGoto(), nil
+				return probe.MayGoto() == nil, nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 	})
-}
-
-// mayGoto reports whether the kernel ends loops.
-func mayGoto() bool {
-	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Type: ebpf.SocketFilter,
-		Instructions: asm.Instructions{
-			asm.Mov.Imm(asm.R0, 0),
-			{OpCode: asm.OpCode(asm.JumpClass).SetJumpOp(asm.JCOND)},
-			asm.Return(),
-		},
-	})
-	if err == nil {
-		prog.Close()
-	}
-	return err == nil
 }
 
 // status CODE COMMAND... runs a command that has to exit with the code.

@@ -71,11 +71,11 @@ func sockMapLink() error {
 	return l.Close()
 }
 
-// tiny loads a program that returns 0.
+// tiny loads a program that returns 0, behind the instructions that it has.
 func tiny(spec *ebpf.ProgramSpec) (*ebpf.Program, error) {
 	spec.Name = "waggle_probe"
 	spec.License = "GPL"
-	spec.Instructions = asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}
+	spec.Instructions = append(asm.Instructions{asm.Mov.Imm(asm.R0, 0)}, append(spec.Instructions, asm.Return())...)
 	return ebpf.NewProgramWithOptions(spec, ebpf.ProgramOptions{LogDisabled: true})
 }
 

@@ -6,8 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/features"
 )
@@ -16,12 +18,28 @@ func kernel() []Feature {
 	return runAll(Kernel, []test{
 		{"bounded loops", "5.3", "loops", features.HaveBoundedLoops},
 		{"large programs", "5.2", "programs of more than 4096 instructions", features.HaveLargeInstructions},
+		{"loops ended by the kernel", "6.9", "waggle exec, where the number of iterations depends on data", MayGoto},
 		{"instruction set v3", "5.1", "objects built for it, waggle's among them", features.HaveV3ISA},
 		{"instruction set v4", "6.6", "objects built for it", features.HaveV4ISA},
 		{"type information", "", "tracing with BTF, iterators, CO-RE", kernelTypes},
 		{"just-in-time compiler", "", "speed", jit},
 		{"unlocked kernel", "", "tracing programs that read kernel memory", lockdown},
 	})
+}
+
+// MayGoto asks for the instruction that ends loops.
+func MayGoto() error {
+	prog, err := tiny(&ebpf.ProgramSpec{
+		Type:         ebpf.SocketFilter,
+		Instructions: asm.Instructions{{OpCode: asm.OpCode(asm.JumpClass).SetJumpOp(asm.JCOND)}},
+	})
+	if errors.Is(err, syscall.EINVAL) {
+		return ebpf.ErrNotSupported
+	}
+	if err != nil {
+		return err
+	}
+	return prog.Close()
 }
 
 func kernelTypes() error {
