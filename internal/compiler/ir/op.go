@@ -11,7 +11,7 @@ const (
 	OpConst      // the integer Int, sign-extended to 64 bits whatever the width; for Ptr only 0
 	OpParam      // parameter number Int
 	OpPhi        // one operand for each predecessor
-	OpCopy       // a; only between passes
+	OpCopy       // a; only between passes, or numbered by Int to be a value of its own
 	OpUndef      // any bits at all
 	OpSlotAddr   // address of Aux *Slot plus Int
 	OpGlobalAddr // address of Aux *Global plus Int

@@ -1,6 +1,10 @@
 package pass
 
-import "github.com/waggle-bpf/waggle/internal/compiler/ir"
+import (
+	"slices"
+
+	"github.com/waggle-bpf/waggle/internal/compiler/ir"
+)
 
 // elideCopies removes copies between two whole slots where one slot can stand
 // for both: because the copy is only read and the original stays as it is, or
@@ -99,7 +103,8 @@ func (c *copyFinder) merge(m *ir.Value) (keep, drop *ir.Slot) {
 	switch {
 	case only(c.writes[dst], at) && !c.touched(c.between([]int{at}, c.reads[dst]), c.writes[src], at):
 		return src, dst
-	case only(c.reads[src], at) && !c.touched(c.between(c.writes[src], []int{at}), append(append([]int{}, c.reads[dst]...), c.writes[dst]...), at):
+	case only(c.reads[src], at) && !c.touched(c.between(c.writes[src], []int{at}), slices.Concat(c.reads[dst], c.writes[dst]), at) &&
+		!c.touched(c.reaching(c.reads[dst], at), c.writes[src], at):
 		return dst, src
 	}
 	return nil, nil
@@ -109,12 +114,18 @@ func only(points []int, at int) bool { return len(points) == 1 && points[0] == a
 
 // between returns the points on ways from one of the first to one of the second.
 func (c *copyFinder) between(from, to []int) bitset {
-	region := flood(c.f, c.start, c.n, from, true)
-	before := flood(c.f, c.start, c.n, to, false)
+	region := flood(c.f, c.start, c.n, from, true, noBarrier)
+	before := flood(c.f, c.start, c.n, to, false, noBarrier)
 	for i := range region {
 		region[i] &= before[i]
 	}
 	return region
+}
+
+// reaching returns the points from which a way leads to one of the given points
+// without passing the copy.
+func (c *copyFinder) reaching(to []int, copy int) bitset {
+	return flood(c.f, c.start, c.n, to, false, copy)
 }
 
 // touched reports whether any of the points besides at lies in the region.

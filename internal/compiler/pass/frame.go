@@ -84,8 +84,8 @@ func slotLiveness(f *ir.Func) *slotRanges {
 		if escaped[s] {
 			continue
 		}
-		after := flood(f, start, n, uses[s], true)
-		before := flood(f, start, n, uses[s], false)
+		after := flood(f, start, n, uses[s], true, noBarrier)
+		before := flood(f, start, n, uses[s], false, noBarrier)
 		for i := range after {
 			after[i] &= before[i]
 		}
@@ -110,9 +110,12 @@ func slotUsePoints(f *ir.Func, start []int) map[*ir.Slot][]int {
 	return uses
 }
 
+// noBarrier is a point that does not exist.
+const noBarrier = -1
+
 // flood marks the points reachable from the uses, forward or backward, the
-// uses included.
-func flood(f *ir.Func, start []int, n int, uses []int, forward bool) bitset {
+// uses included, without passing a barrier.
+func flood(f *ir.Func, start []int, n int, uses []int, forward bool, barrier int) bitset {
 	reach := newBitset(n)
 	isUse := newBitset(n)
 	for _, u := range uses {
@@ -127,7 +130,7 @@ func flood(f *ir.Func, start []int, n int, uses []int, forward bool) bitset {
 			if forward {
 				b = po[len(po)-1-k]
 			}
-			if floodBlock(b, start[b.ID], entered, isUse, reach, forward) {
+			if floodBlock(b, start[b.ID], entered, isUse, reach, forward, barrier) {
 				changed = true
 			}
 		}
@@ -135,7 +138,7 @@ func flood(f *ir.Func, start []int, n int, uses []int, forward bool) bitset {
 	return reach
 }
 
-func floodBlock(b *ir.Block, base int, entered []bool, isUse, reach bitset, forward bool) bool {
+func floodBlock(b *ir.Block, base int, entered []bool, isUse, reach bitset, forward bool, barrier int) bool {
 	on := entered[b.ID]
 	size := len(b.Values) + 1
 	for i := range size {
@@ -143,7 +146,7 @@ func floodBlock(b *ir.Block, base int, entered []bool, isUse, reach bitset, forw
 		if !forward {
 			at = base + size - 1 - i
 		}
-		on = on || isUse.has(at)
+		on = on && at != barrier || isUse.has(at)
 		if on {
 			reach.set(at)
 		}

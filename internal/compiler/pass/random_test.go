@@ -16,7 +16,7 @@ var (
 )
 
 // inputs is how many inputs each random program gets.
-const inputs = 4
+const inputs = 6
 
 // TestRandom: a random program does the same after each pass of the pipeline.
 func TestRandom(t *testing.T) {

@@ -94,7 +94,7 @@ type frame struct {
 	args  []uint64
 	vals  []uint64   // by value ID, cut to the width of the type
 	multi [][]uint64 // results of calls that have several, by value ID
-	slots map[*ir.Slot]*object
+	slots map[*ir.Slot]uint64
 	depth int
 }
 
@@ -103,18 +103,36 @@ func (m *Machine) call(f *ir.Func, args []uint64, depth int) ([]uint64, error) {
 		return nil, errors.New("too many frames")
 	}
 	fr := &frame{
-		f: f, args: args, depth: depth, slots: map[*ir.Slot]*object{},
+		f: f, args: args, depth: depth, slots: map[*ir.Slot]uint64{},
 		vals: make([]uint64, f.NumValues()), multi: make([][]uint64, f.NumValues()),
 	}
-	for _, s := range f.Slots {
-		fr.slots[s] = m.object("stack", make([]byte, s.Size), true)
-	}
+	frame := m.layout(f, fr)
 	defer func() {
-		for _, o := range fr.slots {
+		for _, o := range frame {
 			m.free(o)
 		}
 	}()
 	return m.blocks(fr)
+}
+
+// layout gives the slots of f memory: each its own until pass frame has chosen
+// places, which slots may share.
+func (m *Machine) layout(f *ir.Func, fr *frame) []*object {
+	size := int64(0)
+	for _, s := range f.Slots {
+		size = max(size, -s.Offset)
+	}
+	stack, known := make([]byte, size), make([]bool, size)
+	var frame []*object
+	for _, s := range f.Slots {
+		o := m.object("stack", make([]byte, s.Size), true)
+		if at := size + s.Offset; s.Offset != 0 {
+			o.bytes, o.known = stack[at:at+s.Size], known[at:at+s.Size]
+		}
+		fr.slots[s] = o.base
+		frame = append(frame, o)
+	}
+	return frame
 }
 
 // blocks runs a function's blocks from the entry on.
@@ -244,7 +262,7 @@ func (m *Machine) value(fr *frame, v *ir.Value) (uint64, error) {
 	case ir.OpParam:
 		return fr.args[v.Int], nil
 	case ir.OpSlotAddr:
-		return fr.slots[v.Aux.(*ir.Slot)].base + uint64(v.Int), nil
+		return fr.slots[v.Aux.(*ir.Slot)] + uint64(v.Int), nil
 	case ir.OpGlobalAddr:
 		return m.global(v.Aux.(*ir.Global)).base + uint64(v.Int), nil
 	case ir.OpMapAddr:

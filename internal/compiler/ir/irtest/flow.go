@@ -102,7 +102,8 @@ func (g *generator) loop() {
 		start = interesting[g.r.IntN(len(interesting))]
 	}
 	first := g.constant(t, start)
-	carried := []*ir.Value{g.val(g.intType()), g.val(g.intType())}
+	like := g.intType()
+	carried := []*ir.Value{g.val(like), g.val(like)}
 	head, body, latch, exit := g.f.NewBlock(), g.f.NewBlock(), g.f.NewBlock(), g.f.NewBlock()
 	pre := g.b
 	pre.SetJump(head)
@@ -153,8 +154,12 @@ func (g *generator) endLoop(latch, head, exit *ir.Block, i, n *ir.Value, phis []
 	}
 	next := g.emit(ir.OpAdd, i.Type, i, g.constant(i.Type, step))
 	round := g.emit(ir.OpAdd, ir.I64, n, g.constant(ir.I64, 1))
-	for _, phi := range phis {
-		phi.Args = append(phi.Args, g.val(phi.Type))
+	for k, phi := range phis {
+		next := g.val(phi.Type)
+		if other := phis[len(phis)-1-k]; g.r.IntN(3) == 0 && other.Type == phi.Type {
+			next = other // they swap
+		}
+		phi.Args = append(phi.Args, next)
 	}
 	i.Args, n.Args = append(i.Args, next), append(n.Args, round)
 	g.scope = g.scope[:scope]
@@ -181,8 +186,11 @@ func (g *generator) loopTest(i, n *ir.Value, start, step, rounds int64) *ir.Valu
 	switch {
 	case limit < start || start < 0 && g.r.IntN(2) == 0 || g.r.IntN(4) == 0:
 		return g.emit(ir.OpULt, ir.I8, n, g.constant(ir.I64, rounds))
-	case g.r.IntN(2) == 0:
+	case g.r.IntN(3) == 0:
 		return g.emit(ir.OpSLt, ir.I8, i, g.constant(i.Type, limit))
+	case g.r.IntN(2) == 0: // below a bound that is not known, and after so many rounds
+		few := g.emit(ir.OpULt, ir.I8, n, g.constant(ir.I64, rounds))
+		return g.emit(ir.OpAnd, ir.I8, few, g.emit(ir.OpSLt, ir.I8, i, g.val(i.Type)))
 	}
 	return g.emit(ir.OpNe, ir.I8, i, g.constant(i.Type, limit))
 }
@@ -220,7 +228,34 @@ func (g *generator) choosePointer() {
 	els.SetJump(join)
 	g.b = join
 	p := g.emit(ir.OpPhi, ir.Ptr, a.p, b.p)
-	g.places = append(g.places, pointer{p: p, room: min(a.room, b.room), readOnly: a.readOnly || b.readOnly})
+	both := pointer{p: p, room: min(a.room, b.room), readOnly: a.readOnly || b.readOnly}
+	g.places = append(g.places, both)
+	g.alias(both, a)
+}
+
+// alias accesses the same bytes in two ways.
+func (g *generator) alias(a, b pointer) {
+	if a.readOnly || b.readOnly || g.r.IntN(2) == 0 {
+		return
+	}
+	t := g.intType()
+	if min(a.room, b.room) < t.Size() {
+		t = ir.I8
+	}
+	if g.r.IntN(2) == 0 {
+		a, b = b, a
+	}
+	g.emit(ir.OpStore, ir.Void, b.p, g.val(t))
+	if g.r.IntN(2) == 0 {
+		g.define(ir.OpLoad, ir.I8, a.p)
+	} else {
+		g.emit(ir.OpStore, ir.Void, a.p, g.val(t))
+	}
+	if g.r.IntN(2) == 0 {
+		g.emit(ir.OpStore, ir.Void, b.p, g.val(t))
+	}
+	g.define(ir.OpLoad, t, a.p)
+	g.define(ir.OpLoad, t, b.p)
 }
 
 // storePointer keeps an address in memory and takes it out again.
@@ -238,7 +273,9 @@ func (g *generator) storePointer() {
 	}
 	p := g.emit(ir.OpLoad, ir.Ptr, box)
 	p.Int = 8
-	g.places = append(g.places, pointer{p: p, room: at.room, readOnly: at.readOnly})
+	out := pointer{p: p, room: at.room, readOnly: at.readOnly}
+	g.places = append(g.places, out)
+	g.alias(out, at)
 }
 
 // statement makes n statements without control flow.
@@ -249,43 +286,54 @@ func (g *generator) statement(n int) {
 	}
 }
 
-// packet reads behind a comparison with the packet's end.
+// packet reads behind comparisons with the packet's end.
 func (g *generator) packet() {
 	if g.ctx == nil {
 		return
 	}
 	data, end := g.emit(ir.OpCtxPtr, ir.Ptr, g.ctx), g.emit(ir.OpCtxPtr, ir.Ptr, g.ctx)
 	data.Int, end.Int = DataField, EndField
-	p, n := data, 1+g.r.Int64N(12)
+	g.define(ir.OpPtrDiff, ir.I64, end, data)
 	if g.r.IntN(2) == 0 {
-		off := g.emit(ir.OpAnd, ir.I64, g.val(ir.I64), g.constant(ir.I64, 15))
-		p = g.emit(ir.OpPtrAdd, ir.Ptr, data, off)
-	}
-	top := g.emit(ir.OpPtrAdd, ir.Ptr, p, g.constant(ir.I64, n))
-	fits := g.emit(ir.OpULe, ir.I8, top, end)
-	if p == data && g.r.IntN(3) == 0 {
-		g.define(ir.OpPtrDiff, ir.I64, end, p)
-	}
-	if g.r.IntN(2) == 0 && len(g.held) == 0 {
-		g.check(fits)
-		g.define(ir.OpLoad, ir.I8, p).Int = n - 1
-		rest := g.define(ir.OpPtrDiff, ir.I64, end, p)
-		cut := g.define(ir.OpSub, ir.I64, rest, g.constant(ir.I64, g.r.Int64N(n+1)))
-		cut.Int = ir.Length
+		g.cutPacket(data, end)
 		return
 	}
+	off := g.emit(ir.OpAnd, ir.I64, g.val(ir.I64), g.constant(ir.I64, 7))
+	g.cutPacket(g.emit(ir.OpPtrAdd, ir.Ptr, data, off), end)
+}
+
+// cutPacket reads at p, twice with different comparisons.
+func (g *generator) cutPacket(p, end *ir.Value) {
 	then, join := g.f.NewBlock(), g.f.NewBlock()
-	g.b.SetIf(fits, then, join, 0)
+	n := 1 + g.r.Int64N(10)
+	g.b.SetIf(g.fits(p, n, end), then, join, 0)
 	g.b = then
 	g.scoped(func() {
 		g.places = append(g.places, pointer{p: p, room: n})
-		g.load()
-		g.store()
-		g.load()
-		// Nothing else: a helper might move the packet.
+		rest := g.define(ir.OpPtrDiff, ir.I64, end, p)
+		g.define(ir.OpSub, ir.I64, rest, g.constant(ir.I64, g.r.Int64N(n+1))).Int = ir.Length
+		g.statement(3) // nothing that might move the packet
+		if m := 1 + g.r.Int64N(10); g.r.IntN(2) == 0 {
+			g.check(g.fits(p, m, end))
+			g.define(ir.OpLoad, ir.I8, p).Int = m - 1
+		} else {
+			i := g.constant(ir.I64, m)
+			g.check(g.emit(ir.OpULt, ir.I8, i, rest))
+			g.define(ir.OpLoad, ir.I8, p).Int = m
+		}
 	})
 	g.b.SetJump(join)
 	g.b = join
+}
+
+// fits compares n bytes at p with the end, in one of the ways there are.
+func (g *generator) fits(p *ir.Value, n int64, end *ir.Value) *ir.Value {
+	top := g.emit(ir.OpPtrAdd, ir.Ptr, p, g.constant(ir.I64, n))
+	if g.r.IntN(3) == 0 {
+		past := g.emit(ir.OpULt, ir.I8, end, top)
+		return g.emit(ir.OpXor, ir.I8, past, g.constant(ir.I8, 1))
+	}
+	return g.emit(ir.OpULe, ir.I8, top, end)
 }
 
 // movePacket calls a helper after which pointers into the packet are dead.

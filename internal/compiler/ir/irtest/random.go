@@ -40,7 +40,7 @@ func Random(seed uint64) *ir.Module {
 	}
 	g.start(prog, []ir.Type{ir.Ptr}, []ir.Type{ir.I32})
 	g.ctx = prog.Params[0]
-	g.body(25 + r.IntN(40))
+	g.body(20 + r.IntN(60))
 	return m
 }
 
@@ -128,17 +128,36 @@ func (g *generator) body(n int) {
 	g.ret()
 }
 
+// ret returns results that depend on many values, so that a wrong one shows.
 func (g *generator) ret() {
 	if g.b == nil {
 		return
 	}
+	if !g.locked && g.r.IntN(2) == 0 {
+		h := &ir.HelperCall{Reads: [5]int64{-1, -1, -1}}
+		g.helper("show", 8, h, g.place().p, g.place().p, g.place().p)
+	}
 	g.release(0)
 	var rets []*ir.Value
 	for _, t := range g.f.Results {
-		rets = append(rets, g.val(t))
+		rets = append(rets, g.digest(t))
 	}
 	g.b.SetRet(0, rets...)
 	g.b = nil
+}
+
+// digest mixes some of the values in scope.
+func (g *generator) digest(t ir.Type) *ir.Value {
+	acc := g.val(ir.I64)
+	for range g.r.IntN(6) {
+		if len(g.scope) == 0 {
+			break
+		}
+		v := g.resize(g.scope[g.r.IntN(len(g.scope))], ir.I64)
+		acc = g.emit(ir.OpMul, ir.I64, acc, g.constant(ir.I64, 31))
+		acc = g.emit(ir.OpXor, ir.I64, acc, v)
+	}
+	return g.resize(acc, t)
 }
 
 // release gives back what was acquired since there were n references.
@@ -217,8 +236,11 @@ func (g *generator) resize(v *ir.Value, t ir.Type) *ir.Value {
 
 // cond returns something to branch on.
 func (g *generator) cond() *ir.Value {
-	if g.r.IntN(8) == 0 {
+	switch g.r.IntN(10) {
+	case 0:
 		return g.boolean()
+	case 1:
+		return g.val(ir.I8)
 	}
 	t := g.intType()
 	ops := []ir.Op{ir.OpEq, ir.OpNe, ir.OpULt, ir.OpULe, ir.OpSLt, ir.OpSLe}

@@ -2,6 +2,7 @@ package irtest
 
 import (
 	"go/token"
+	"math/bits"
 
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
 )
@@ -26,18 +27,19 @@ func statements() []statement {
 		{4, (*generator).indexed},
 		{2, (*generator).newSlot},
 		{2, (*generator).clear},
-		{3, (*generator).copySlot},
-		{3, (*generator).lookup},
+		{2, (*generator).copySlot},
+		{3, (*generator).copyValue},
+		{2, (*generator).lookup},
 		{3, (*generator).call},
 		{3, (*generator).anyHelper},
 		{2, (*generator).atomic},
-		{2, (*generator).packet},
+		{3, (*generator).packet},
 		{1, (*generator).movePacket},
 		{7, (*generator).branch},
 		{3, (*generator).flag},
-		{4, (*generator).loop},
-		{2, (*generator).choosePointer},
-		{2, (*generator).storePointer},
+		{5, (*generator).loop},
+		{3, (*generator).choosePointer},
+		{3, (*generator).storePointer},
 		{2, (*generator).acquire},
 		{1, (*generator).lock},
 		{1, (*generator).leave},
@@ -95,7 +97,9 @@ func (g *generator) divide() {
 	t := g.intType()
 	ops := []ir.Op{ir.OpUDiv, ir.OpUMod, ir.OpSDiv, ir.OpSMod}
 	y := g.val(t)
-	if y.Op != ir.OpConst || y.Int == 0 {
+	if g.r.IntN(2) == 0 {
+		y = g.emit(ir.OpOr, t, y, g.constant(t, 1))
+	} else if y.Op != ir.OpConst || y.Int == 0 {
 		g.check(g.emit(ir.OpNe, ir.I8, y, g.constant(t, 0)))
 	}
 	g.define(ops[g.r.IntN(len(ops))], t, g.val(t), y)
@@ -112,7 +116,14 @@ func (g *generator) swap() {
 	g.define(ir.OpBswap, t, g.val(t)).Int = t.Bits()
 }
 
-func (g *generator) place() pointer { return g.places[g.r.IntN(len(g.places))] }
+// place picks memory, often some that was made lately.
+func (g *generator) place() pointer {
+	n := len(g.places)
+	if g.r.IntN(3) != 0 {
+		return g.places[n-1-g.r.IntN(min(4, n))]
+	}
+	return g.places[g.r.IntN(n)]
+}
 
 // spot picks a place for an access of n bytes, mostly an aligned one.
 func (g *generator) spot(n int64, write bool) (p *ir.Value, off int64, ok bool) {
@@ -157,6 +168,9 @@ func (g *generator) indexed() {
 		return
 	}
 	i := g.val(ir.I64)
+	if pow := int64(1) << (bits.Len64(uint64(n)) - 1); g.r.IntN(3) != 0 {
+		i = g.emit(ir.OpAnd, ir.I64, i, g.constant(ir.I64, pow-1))
+	}
 	g.check(g.emit(ir.OpULt, ir.I8, i, g.constant(ir.I64, n)))
 	if t != ir.I8 {
 		i = g.emit(ir.OpMul, ir.I64, i, g.constant(ir.I64, t.Size()))
@@ -202,6 +216,42 @@ func (g *generator) copySlot() {
 	m.Int = min(src.room, dst.room)
 	if g.r.IntN(4) == 0 {
 		m.Int = 1 + g.r.Int64N(m.Int)
+	}
+}
+
+// copyValue copies a variable to a new one, as Go does for arguments, and accesses
+// both at places that are only known at run time.
+func (g *generator) copyValue() {
+	src := g.place()
+	if !src.whole {
+		return
+	}
+	if g.r.IntN(2) == 0 {
+		g.element(src)
+	}
+	s := g.f.NewSlot("copy", src.room, 8, 0)
+	dst := pointer{p: g.emit(ir.OpSlotAddr, ir.Ptr), room: src.room, whole: true}
+	dst.p.Aux = s
+	if g.r.IntN(2) == 0 {
+		g.emit(ir.OpZero, ir.Void, dst.p).Aux = src.room
+	}
+	g.emit(ir.OpMove, ir.Void, dst.p, src.p).Int = src.room
+	g.places = append(g.places, dst)
+	for range g.r.IntN(3) {
+		g.element([]pointer{src, dst}[g.r.IntN(2)])
+	}
+	g.element(dst)
+}
+
+// element loads or stores a byte at an index below the room of a place.
+func (g *generator) element(at pointer) {
+	pow := int64(1) << (bits.Len64(uint64(at.room)) - 1)
+	i := g.emit(ir.OpAnd, ir.I64, g.val(ir.I64), g.constant(ir.I64, pow-1))
+	p := g.emit(ir.OpPtrAdd, ir.Ptr, at.p, i)
+	if g.r.IntN(2) == 0 {
+		g.emit(ir.OpStore, ir.Void, p, g.val(ir.I8))
+	} else {
+		g.define(ir.OpLoad, ir.I8, p)
 	}
 }
 
