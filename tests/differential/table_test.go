@@ -15,6 +15,8 @@ var functions = []any{
 	Histogram, PrefixSums, WindowMax, Sieve, Rotate, ZeroValues, ArrayOfArraysCopy, ArrayLiteral,
 	PackedArrays, ArrayPhi, ArrayPhiLoop, LargePhi, LargePhiLoop, LargeResults, DotProduct, Transpose,
 	FindByte, RunLength,
+	// bounds.go
+	IndexShifted, IndexModulo, IndexQuotient, LoopSlice, SliceOfChoice, CopyOneFrom,
 	// calls.go
 	CallSimple, CallMultiple, CallFault, CallDivide, CallDeep, CallPointer, CallStruct, CallNothing,
 	CallSlice, CallInlinedSlice, CallSliceOf, CallArray, CallBool, CallNarrow, CallLarge, CallInLoop,

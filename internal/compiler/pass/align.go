@@ -107,10 +107,22 @@ func valueAlign(v *ir.Value, depth int) uint64 {
 		if n, ok := isConst(v.Args[1]); ok {
 			return uint64(n) | frameAlign
 		}
-	case ir.OpZext:
+	case ir.OpZext, ir.OpCopy:
 		return valueAlign(v.Args[0], depth-1)
 	case ir.OpAdd:
 		return valueAlign(v.Args[0], depth-1) | valueAlign(v.Args[1], depth-1)
+	case ir.OpPhi:
+		align := uint64(frameAlign)
+		for _, a := range v.Args {
+			switch {
+			case a == v:
+			case a.Op == ir.OpAdd && a.Args[0] == v: // moved on in a loop
+				align |= valueAlign(a.Args[1], depth-1)
+			default:
+				align |= valueAlign(a, depth-1)
+			}
+		}
+		return align
 	}
 	return 1
 }

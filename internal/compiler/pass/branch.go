@@ -18,6 +18,7 @@ func impliedBranches(f *ir.Func, weak bool) bool {
 
 func newEliminator(f *ir.Func) *eliminator {
 	e := &eliminator{f: f, dom: f.Dominators(), facts: newFacts()}
+	e.bounds = e.facts.bounds
 	e.findCounters()
 	return e
 }
@@ -27,6 +28,8 @@ type eliminator struct {
 	dom     *ir.DomTree
 	facts   *facts
 	changed bool
+	// bounds tells what is known of a value here.
+	bounds func(*ir.Value) interval
 	// decided are edges on which the branch behind them has a known outcome.
 	decided []decidedEdge
 	// counters are the bounds of phis that start at a constant >= -1 and only
@@ -91,7 +94,7 @@ func (e *eliminator) joined(b *ir.Block, phi *ir.Value, r *interval) bool {
 		default:
 			return false
 		}
-		parts[i] = e.facts.bounds(phi.Args[i])
+		parts[i] = e.bounds(phi.Args[i])
 		e.facts.release(mark)
 	}
 	x, y := parts[0], parts[1]

@@ -24,6 +24,7 @@ func guardAccesses(m *ir.Module) error {
 			defined: map[*ir.Value]interval{}, made: map[*ir.Value]extent{},
 		}
 		g.facts.weak = true
+		g.bounds = g.verifierBounds
 		g.visit(f.Entry())
 		// From the end, because a guard moves what follows it to a new block.
 		for i, x := range slices.Backward(g.guards) {
@@ -247,9 +248,9 @@ func (g *guarder) define(v *ir.Value) {
 	}
 }
 
-// bounds is what the verifier knows of integer v here: what it knew when v was
+// verifierBounds is what the verifier knows of integer v here: what it knew when v was
 // made, and what comparisons of v itself said since.
-func (g *guarder) bounds(v *ir.Value) interval {
+func (g *guarder) verifierBounds(v *ir.Value) interval {
 	r, ok := g.defined[v]
 	if !ok || v.Op == ir.OpConst {
 		return g.facts.bounds(v)
@@ -257,7 +258,9 @@ func (g *guarder) bounds(v *ir.Value) interval {
 	if v.Op == ir.OpZext && sameRegister(v.Args[0]) {
 		r = r.meet(unsignedAs(g.bounds(v.Args[0])))
 	}
-	if learned, ok := g.facts.ranges[v]; ok {
+	// A comparison of 32 bits says nothing of a register whose upper half may
+	// be anything.
+	if learned, ok := g.facts.ranges[v]; ok && (v.Type == ir.I64 || r.umax <= math.MaxUint32) {
 		r = r.meet(learned)
 	}
 	return r.tighten(v.Type)
@@ -276,30 +279,61 @@ func sameRegister(x *ir.Value) bool {
 	return true
 }
 
-// compute bounds the result of an operation by its operands.
+// compute bounds the result of an operation by its operands, as the verifier
+// does: it takes the result of a division or of a shift by a variable count for
+// anything at all, the upper half of a 32-bit one included.
 func (g *guarder) compute(v *ir.Value) interval {
 	r := fullInterval(v.Type)
-	r.umax = min(r.umax, maxBits(v))
+	x, y := r, r
+	if len(v.Args) == 2 && v.Args[0].Type.IsInt() && v.Args[1].Type.IsInt() {
+		x, y = g.bounds(v.Args[0]), g.bounds(v.Args[1])
+	}
 	switch v.Op {
 	case ir.OpPhi:
+		for _, a := range v.Args {
+			if known, ok := g.defined[a]; ok && known.umax > r.umax {
+				return fullInterval(ir.I64)
+			}
+		}
 		if known, ok := g.facts.ranges[v]; ok {
 			r = r.meet(known)
 		}
+	case ir.OpLoad, ir.OpEq, ir.OpNe, ir.OpULt, ir.OpULe, ir.OpSLt, ir.OpSLe:
+		r.umax = min(r.umax, maxBits(v))
 	case ir.OpZext:
-		r = r.meet(unsignedAs(g.bounds(v.Args[0])))
+		a := v.Args[0]
+		r = unsignedAs(g.bounds(a))
+		if !sameRegister(a) && a.Op != ir.OpPhi { // else nothing is done
+			r.umax = min(r.umax, ir.ZeroExtend(-1, a.Type))
+		}
+	case ir.OpTrunc:
+		if x := g.bounds(v.Args[0]); x.umax <= r.umax {
+			r.umin, r.umax = x.umin, x.umax
+		}
+	case ir.OpAnd:
+		r.umax = min(r.umax, x.umax, y.umax)
+	case ir.OpOr, ir.OpXor:
+		r.umax = min(r.umax, fillBits(x.umax|y.umax))
 	case ir.OpAdd:
-		x, y := g.bounds(v.Args[0]), g.bounds(v.Args[1])
 		if n, ok := isConst(v.Args[1]); ok {
 			r = r.meet(x.plus(n, v.Type))
 		} else if x.umax <= math.MaxInt32 && y.umax <= math.MaxInt32 && v.Type == ir.I64 {
 			r.umin, r.umax = x.umin+y.umin, x.umax+y.umax
 		}
 	case ir.OpSub:
-		if x, y := g.bounds(v.Args[0]), g.bounds(v.Args[1]); x.umax <= math.MaxInt32 && y.umax <= x.umin {
+		if x.umax <= math.MaxInt32 && y.umax <= x.umin {
 			r.umin, r.umax = x.umin-y.umax, x.umax-y.umin
+		}
+	case ir.OpLShr:
+		if n, ok := isConst(v.Args[1]); ok {
+			r.umin, r.umax = x.umin>>uint64(n), x.umax>>uint64(n)
+		} else {
+			return fullInterval(ir.I64)
 		}
 	case ir.OpShl, ir.OpMul:
 		r = r.meet(g.multiple(v))
+	case ir.OpUDiv, ir.OpUMod, ir.OpSDiv, ir.OpSMod, ir.OpAShr, ir.OpNeg, ir.OpBswap:
+		return fullInterval(ir.I64)
 	}
 	return r.tighten(v.Type)
 }
@@ -343,6 +377,10 @@ func (x *guard) insert(f *ir.Func, number int64) {
 	if first < 0 {
 		sum, first = m.value(ir.OpAdd, ir.I64, sum, m.constant(ir.I64, first)), 0
 	}
+	// Numbered, it is a value that nothing else is known of: the check stays
+	// whatever is proven elsewhere, and the pointer is made of what it compares.
+	sum = m.value(ir.OpCopy, ir.I64, sum)
+	sum.Int = number
 	within := m.constant(ir.I8, 0) // no index can be right
 	if room := x.ptr.size - (x.hi - x.lo); room >= first {
 		within = m.value(ir.OpULe, ir.I8, sum, m.constant(ir.I64, room-first))

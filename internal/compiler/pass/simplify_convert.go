@@ -99,7 +99,12 @@ func simplifyMapIndex(_ simplifier, v *ir.Value) *ir.Value {
 	panic("BUG: map is not in its module")
 }
 
-func simplifyCopy(_ simplifier, v *ir.Value) *ir.Value { return v.Args[0] }
+func simplifyCopy(_ simplifier, v *ir.Value) *ir.Value {
+	if v.Int != 0 {
+		return nil
+	}
+	return v.Args[0]
+}
 
 // neverNil reports whether pointer v can't be nil by the way it was made.
 func neverNil(v *ir.Value) bool {

@@ -283,6 +283,10 @@ func (g *gen) function(name string, helper bool) {
 	}
 	g.line("func %s%s(%s) (%s) {", recv, name, strings.Join(params, ", "), strings.Join(results, ", "))
 	g.indent++
+	if g.chance(20) { // long enough to run out of registers
+		g.budget += 40
+		g.statements(30)
+	}
 	g.statements(3 + g.IntN(8))
 	g.ret()
 	g.indent--
