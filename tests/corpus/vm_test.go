@@ -35,7 +35,7 @@ func TestOtherKernel(t *testing.T) {
 		}
 	}
 	cfg := vm.Config{
-		Kernel: k, Timeout: 60 * time.Second,
+		Kernel: k, Timeout: 5 * time.Minute,
 		Argv:  []string{staticTest(t), "-test.v", "-test.run=^TestCorpus$"},
 		Env:   []string{"WAGGLE_VM=1", "WAGGLE_CI=" + os.Getenv("WAGGLE_CI"), objectsEnv + "=" + dir},
 		Files: []string{dir},
