@@ -131,6 +131,15 @@ func simplifyControl(b *ir.Block) bool {
 	case c.Op == ir.OpZext:
 		b.Control = c.Args[0]
 		return true
+	case c.Op == ir.OpEq && c.Args[0].Type == ir.Ptr && c.Args[1].IsConst(0):
+		// One form for all tests for nil, so that the second of a pointer is
+		// known to repeat the first: up to Linux 6.1 the verifier does not
+		// decide a second test of a ring buffer record.
+		b.Control = b.NewValue(ir.OpNe, c.Type, c.Pos, c.Args...)
+		b.Values = append(b.Values, b.Control)
+		b.Succs[0], b.Succs[1] = b.Succs[1], b.Succs[0]
+		b.Likely = -b.Likely
+		return true
 	}
 	return false
 }
