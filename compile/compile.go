@@ -238,7 +238,11 @@ func stackDiagnostic(m *ir.Module, err error) error {
 	if !errors.As(err, &se) {
 		return err
 	}
+	hint := "keep large values in a bpf.Scratch map"
+	if se.Frames > 0 {
+		hint = "let some of them be inlined"
+	}
 	var l diag.List
-	l.Add(m.Fset.Position(se.Func.Pos), subset.StackSize, "keep large values in a bpf.Scratch map", "%s", se.Error())
+	l.Add(m.Fset.Position(se.Func.Pos), subset.StackSize, hint, "%s", se.Error())
 	return l
 }

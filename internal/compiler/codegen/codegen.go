@@ -5,7 +5,6 @@ package codegen
 import (
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
@@ -15,36 +14,11 @@ import (
 	"github.com/waggle-bpf/waggle/internal/compiler/regalloc"
 )
 
-// maxStack is what the kernel gives a program and the functions it calls
-// (MAX_BPF_STACK in include/linux/filter.h).
-const maxStack = 512
-
 // Config controls the back end; see [pass.Config].
 type Config struct {
 	Check              bool
 	Dump               io.Writer
 	DumpPass, DumpFunc string
-}
-
-// StackError says that a program needs more stack than there is.
-type StackError struct {
-	Func *ir.Func
-	// Size is what the chain of calls from Func needs, in bytes.
-	Size int64
-	// Largest are the variables of Func that take most of it.
-	Largest []*ir.Slot
-}
-
-func (e *StackError) Error() string {
-	var vars []string
-	for _, s := range e.Largest {
-		vars = append(vars, fmt.Sprintf("%s %d", s.Name, s.Size))
-	}
-	msg := fmt.Sprintf("%s needs %d bytes of stack, the kernel gives %d", e.Func.Name, e.Size, maxStack)
-	if len(vars) > 0 {
-		msg += " (largest: " + strings.Join(vars, ", ") + ")"
-	}
-	return msg
 }
 
 // Module generates the code of every function of m, side by side unless the
@@ -70,18 +44,13 @@ func Module(m *ir.Module, c Config) ([]*mach.Code, error) {
 		}
 		frames[f] = sizes[i]
 	}
-	for _, f := range m.Funcs {
-		if total := chain(f, frames); f.Prog != nil && total > maxStack {
-			return nil, &StackError{f, total, pass.LargestSlots(f, 3)}
-		}
-	}
-	return out, nil
+	return out, checkStack(m, frames)
 }
 
 func function(f *ir.Func, c Config) (*mach.Code, int64, error) {
 	size := pass.FrameSize(f)
 	if size > maxStack {
-		return nil, 0, &StackError{f, size, pass.LargestSlots(f, 3)}
+		return nil, 0, newStackError(f, size)
 	}
 	mf := isel.Select(f, size)
 	c.dump(f, "isel", mf)
@@ -89,7 +58,7 @@ func function(f *ir.Func, c Config) (*mach.Code, int64, error) {
 		return nil, 0, err
 	}
 	if _, err := regalloc.Allocate(mf); err != nil {
-		return nil, 0, &StackError{f, mf.FrameSize, pass.LargestSlots(f, 3)}
+		return nil, 0, newStackError(f, mf.FrameSize)
 	}
 	c.dump(f, "regalloc", mf)
 	if err := c.check(mf); err != nil {
@@ -122,17 +91,3 @@ func (c *Config) dump(f *ir.Func, stage string, text fmt.Stringer) {
 
 // Stages returns the names that DumpPass may have here.
 func Stages() []string { return []string{"isel", "regalloc", "layout"} }
-
-// chain returns the stack that f and its deepest chain of callees take. The
-// kernel rounds every frame up to 32 bytes.
-func chain(f *ir.Func, frames map[*ir.Func]int64) int64 {
-	deepest := int64(0)
-	for _, b := range f.Blocks {
-		for _, v := range b.Values {
-			if v.Op == ir.OpCall {
-				deepest = max(deepest, chain(v.Aux.(*ir.Func), frames))
-			}
-		}
-	}
-	return (frames[f]+31)&^31 + deepest
-}

@@ -159,8 +159,8 @@ func harmlessUse(v *ir.Value, i int) bool {
 	return v.Op.IsCompare()
 }
 
-// writes calls visit for each place that v may write. all means anything that
-// is not a slot, and any escaped slot.
+// writes calls visit for each place that v may write, or lets others write. all
+// means anything that is not a slot, and any escaped slot.
 func writes(v *ir.Value, visit func(p place), all func()) {
 	switch v.Op {
 	case ir.OpStore:
@@ -169,8 +169,11 @@ func writes(v *ir.Value, visit func(p place), all func()) {
 		visit(placeOf(v.Args[0], v.Int, v.Aux.(int64)))
 	case ir.OpMove:
 		visit(placeOf(v.Args[0], 0, v.Int))
-	case ir.OpAtomic:
+	case ir.OpAtomic: // what other CPUs wrote before shows behind it
 		visit(placeOf(v.Args[0], v.Int, v.Args[1].Type.Size()))
+		all()
+	case ir.OpVolatile:
+		all()
 	case ir.OpHelper:
 		h := v.Aux.(*ir.HelperCall)
 		for i, a := range v.Args {

@@ -1,43 +1,46 @@
 package pass
 
 import (
-	"sort"
+	"slices"
 
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
 )
 
-// layoutFrames gives every slot its place below the frame pointer. Slots whose
-// lives do not overlap share memory.
-func layoutFrames(m *ir.Module) error {
-	for _, f := range m.Funcs {
-		dropSlots(f)
-		FrameSize(f)
+// layoutFrame gives every slot its place below the frame pointer. Slots whose
+// lives do not overlap share memory. The largest are placed first.
+func layoutFrame(f *ir.Func) {
+	dropSlots(f)
+	live := slotLiveness(f)
+	order := slices.Clone(f.Slots)
+	slices.SortStableFunc(order, func(a, b *ir.Slot) int { return int(b.Size - a.Size) })
+	for i, s := range order {
+		s.Offset = -lowest(s, order[:i], live)
 	}
-	return nil
 }
 
-// FrameSize lays out the slots of f and returns the bytes used, a multiple of 8.
-func FrameSize(f *ir.Func) int64 {
-	live := slotLiveness(f)
-	order := append([]*ir.Slot{}, f.Slots...)
-	sort.SliceStable(order, func(i, j int) bool { return order[i].Size > order[j].Size })
-	size := int64(0)
-	var placed []*ir.Slot
-	for _, s := range order {
-		top := int64(0) // distance of the slot's end from the frame pointer
-		need := (s.Size + 7) &^ 7
-		for moved := true; moved; {
-			moved = false
-			for _, p := range placed {
-				pTop, pBottom := -p.Offset-(p.Size+7)&^7, -p.Offset
-				if live.overlap(s, p) && top < pBottom && pTop < top+need {
-					top, moved = pBottom, true
-				}
+// lowest returns how far below the frame pointer s must begin to be clear of those
+// of the placed slots that it lives with.
+func lowest(s *ir.Slot, placed []*ir.Slot, live *slotRanges) int64 {
+	need := (s.Size + 7) &^ 7
+	end := int64(0) // distance of the slot's end from the frame pointer
+	for moved := true; moved; {
+		moved = false
+		for _, p := range placed {
+			pEnd, pStart := -p.Offset-(p.Size+7)&^7, -p.Offset
+			if live.overlap(s, p) && end < pStart && pEnd < end+need {
+				end, moved = pStart, true
 			}
 		}
-		s.Offset = -(top + need)
-		placed = append(placed, s)
-		size = max(size, top+need)
+	}
+	return end + need
+}
+
+// FrameSize returns the bytes that the slots of f take, a multiple of 8, once
+// pass frame ran.
+func FrameSize(f *ir.Func) int64 {
+	size := int64(0)
+	for _, s := range f.Slots {
+		size = max(size, -s.Offset)
 	}
 	return size
 }
@@ -163,12 +166,4 @@ func floodBlock(b *ir.Block, base int, entered []bool, isUse, reach bitset, forw
 		}
 	}
 	return changed
-}
-
-// LargestSlots returns the slots of f by size, for the message about a frame
-// that is too large.
-func LargestSlots(f *ir.Func, n int) []*ir.Slot {
-	slots := append([]*ir.Slot{}, f.Slots...)
-	sort.SliceStable(slots, func(i, j int) bool { return slots[i].Size > slots[j].Size })
-	return slots[:min(n, len(slots))]
 }

@@ -69,12 +69,14 @@ func bottomUp(m *ir.Module) []*ir.Func {
 
 func shouldInline(call *ir.Value, callers map[*ir.Func]int) bool {
 	f := call.Aux.(*ir.Func)
-	if f.MustInline || !callable(f) {
+	if !f.NoInline && (callers[f] == 1 || isSmall(f, call)) {
 		return true
 	}
-	if f.NoInline {
-		return false
-	}
+	return f.MustInline || !callable(f)
+}
+
+// isSmall reports whether f is worth inlining at a call for its size.
+func isSmall(f *ir.Func, call *ir.Value) bool {
 	n := 0
 	for _, b := range f.Blocks {
 		n += len(b.Values)
@@ -85,7 +87,7 @@ func shouldInline(call *ir.Value, callers map[*ir.Func]int) bool {
 			limit = inlineLimitPointer
 		}
 	}
-	return callers[f] == 1 || n <= limit
+	return n <= limit
 }
 
 // maxArgs is how many registers a call can pass.
@@ -110,18 +112,20 @@ func needsOut(f *ir.Func) bool {
 	return len(f.Results) > 1
 }
 
+// mayFault reports whether f or a function that it calls may fault.
 func mayFault(f *ir.Func) bool {
-	for _, b := range f.Blocks {
-		if b.Term == ir.TermFault {
-			return true
+	seen := map[*ir.Func]bool{}
+	var visit func(*ir.Func) bool
+	visit = func(f *ir.Func) bool {
+		if seen[f] {
+			return false
 		}
-		for _, v := range b.Values {
-			if v.Op == ir.OpCall && mayFault(v.Aux.(*ir.Func)) {
-				return true
-			}
-		}
+		seen[f] = true
+		faults := slices.ContainsFunc(f.Blocks, func(b *ir.Block) bool { return b.Term == ir.TermFault })
+		eachCall(f, func(v *ir.Value) { faults = faults || visit(v.Aux.(*ir.Func)) })
+		return faults
 	}
-	return false
+	return visit(f)
 }
 
 // inlineCall replaces one call by a copy of the callee.

@@ -50,13 +50,16 @@ func (m *forwarder) block(b *ir.Block) {
 }
 
 // entering returns what is known on every way into b. A loop head keeps what
-// its entry knows and nothing in the loop changes.
+// its entry knows and nothing in the loop changes; where goto leads into a loop
+// beside its head, nothing is known.
 func (m *forwarder) entering(b *ir.Block) []known {
 	var have []known
 	first, loop := true, false
 	for _, p := range b.Preds {
 		out, done := m.out[p]
 		switch {
+		case !done && !m.dom.Dominates(b, p):
+			return nil
 		case !done:
 			loop = true
 		case first:
@@ -65,15 +68,16 @@ func (m *forwarder) entering(b *ir.Block) []known {
 			have = common(have, out)
 		}
 	}
-	if loop {
-		body := m.f.LoopBody(m.dom, b)
-		if body == nil {
-			return nil // a loop with several entries
+	if !loop {
+		return have
+	}
+	body := m.f.LoopBody(m.dom, b)
+	for _, x := range m.dom.RPO {
+		if !body[x] {
+			continue
 		}
-		for x := range body {
-			for _, v := range x.Values {
-				have = m.kill(v, have)
-			}
+		for _, v := range x.Values {
+			have = m.kill(v, have)
 		}
 	}
 	return have
@@ -210,11 +214,12 @@ func without(k known, p place) []known {
 	return out
 }
 
-// forgetShared drops what a call with effects may change: everything but slots
-// that nobody else knows. A helper leaves the packet and the context alone
-// unless it says so.
-func (m *forwarder) forgetShared(have []known, call *ir.Value) []known {
-	h, isHelper := call.Aux.(*ir.HelperCall)
+// forgetShared drops what other CPUs, or a call with effects, may change:
+// everything but slots that nobody else knows. The packet and the context are
+// left alone by atomic operations, and by helpers that do not say otherwise.
+func (m *forwarder) forgetShared(have []known, v *ir.Value) []known {
+	h, isHelper := v.Aux.(*ir.HelperCall)
+	moves := v.Op == ir.OpCall || v.Op == ir.OpTailCall || isHelper && h.InvalidatesPackets
 	kept := have[:0]
 	for _, k := range have {
 		switch kindOf(k.at.root) {
@@ -223,7 +228,7 @@ func (m *forwarder) forgetShared(have []known, call *ir.Value) []known {
 				continue
 			}
 		case objectPacket, objectContext:
-			if !isHelper || h.InvalidatesPackets {
+			if moves {
 				continue
 			}
 		default:

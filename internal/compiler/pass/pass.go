@@ -42,7 +42,7 @@ var Pipeline = []Pass{
 	{Name: "release", Func: releaseOnFault},
 	{Name: "faults", Module: expandFaults},
 	{Name: "last dce", Func: lastClean},
-	{Name: "frame", Module: layoutFrames},
+	{Name: "frame", Func: layoutFrame},
 }
 
 // order lists which pass must run before which, and why. The test of this
