@@ -32,12 +32,15 @@ func (s *Sock) Full() *Sock {
 	return s
 }
 
-// TCP returns the TCP state of a full socket; nil if it is no TCP socket.
+// TCP returns the TCP state of a socket; nil if it is no TCP socket, or less than
+// a full one. The state is the kernel's own, not a copy: it can be read, under a
+// SpinLock too, until the socket is given back with Release, and unless the
+// program runs for the socket itself, other CPUs may change it meanwhile. Needs
+// Linux 5.1.
 //
 //bpf:helper tcp_sock(s)
 func (s *Sock) TCP() *TCPSock {
-	sim.Unsupported("Sock.TCP")
-	return nil
+	return (*TCPSock)(sim.Current("Sock.TCP").TCPState(unsafe.Pointer(s)))
 }
 
 // Listener returns the listening socket that a connection came from; nil if

@@ -100,7 +100,7 @@ func (k *Kernel) SetFIB(answer func(*sk.FIBLookup) sk.FIBResult) {
 // cookie of a probe's attachment.
 func SetCookie[C any](k *Kernel, ctx *C, cookie uint64) { k.sim.SetCookie(unsafe.Pointer(ctx), cookie) }
 
-// SetTCP makes a socket that sk.FindTCP finds.
+// SetTCP makes a socket that sk.FindTCP and sk.FindAnyTCP find.
 func SetTCP[T sk.Tuple](k *Kernel, tuple T, s *sk.Sock) {
 	k.sim.SetSocket("tcp", sim.BytesOf(&tuple), unsafe.Pointer(s))
 }
@@ -108,6 +108,11 @@ func SetTCP[T sk.Tuple](k *Kernel, tuple T, s *sk.Sock) {
 // SetUDP makes a socket that sk.FindUDP finds.
 func SetUDP[T sk.Tuple](k *Kernel, tuple T, s *sk.Sock) {
 	k.sim.SetSocket("udp", sim.BytesOf(&tuple), unsafe.Pointer(s))
+}
+
+// SetTCPSock makes s a full TCP socket: state is what its method TCP returns.
+func (k *Kernel) SetTCPSock(s *sk.Sock, state *sk.TCPSock) {
+	k.sim.SetTCPState(unsafe.Pointer(s), unsafe.Pointer(state))
 }
 
 // Log returns the lines that programs logged.

@@ -30,6 +30,17 @@ func FindTCP[T Tuple](ctx bpf.Context, tuple *T) *Sock {
 	return (*Sock)(sim.Current("sk.FindTCP").Socket("tcp", sim.BytesOf(tuple)))
 }
 
+// FindAnyTCP is FindTCP for sockets that may be less than full: it tells a
+// connection in TimeWait from none, and a connection request from its listening
+// socket. TCP and Full say whether there is more to know; until then only the
+// addresses, the ports, Family and State of the result can be read. The result
+// must be given back with Release. Needs Linux 5.2.
+//
+//bpf:helper skc_lookup_tcp(ctx, tuple, sizeof(T), -1, 0)
+func FindAnyTCP[T Tuple](ctx bpf.Context, tuple *T) *Sock {
+	return (*Sock)(sim.Current("sk.FindAnyTCP").Socket("tcp", sim.BytesOf(tuple)))
+}
+
 // FindUDP returns the UDP socket that a packet belongs to; nil if there is none.
 // The result must be given back with Release. Needs Linux 4.20.
 //

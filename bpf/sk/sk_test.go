@@ -110,6 +110,36 @@ func TestLookup(t *testing.T) {
 	}
 }
 
+func TestFindTCP(t *testing.T) {
+	k := bpftest.New(t)
+	full := sk.Tuple4{Src: packet.IPv4Addr(10, 0, 0, 1), SrcPort: packet.Port(1000), DstPort: packet.Port(80)}
+	quiet := full
+	quiet.SrcPort = packet.Port(1001)
+	bpftest.SetTCP(k, quiet, &sk.Sock{State: sk.TimeWait})
+	s := &sk.Sock{State: sk.Established}
+	bpftest.SetTCP(k, full, s)
+	k.SetTCPSock(s, &sk.TCPSock{RcvNxt: 7})
+	next := func(tuple sk.Tuple4) (v int) {
+		bpftest.Run(k, func(ctx *sk.LookupContext) sk.Verdict {
+			v = -2
+			s := sk.FindAnyTCP(ctx, &tuple)
+			if s == nil {
+				return sk.Drop
+			}
+			defer s.Release()
+			v = -1
+			if tcp := s.TCP(); tcp != nil {
+				v = int(tcp.RcvNxt)
+			}
+			return sk.Pass
+		}, &sk.LookupContext{})
+		return v
+	}
+	if got := [...]int{next(full), next(quiet), next(sk.Tuple4{})}; got != [...]int{7, -1, -2} {
+		t.Errorf("expected next: %v", got)
+	}
+}
+
 func TestNames(t *testing.T) {
 	got := []string{sk.StateChange.String(), sk.WriteHeaderOption.String(), sk.Op(99).String(), sk.Listening.String(), sk.Pass.String(), sk.Drop.String(), sk.Verdict(7).String()}
 	want := []string{"StateChange", "WriteHeaderOption", "unknown op", "LISTEN", "Pass", "Drop", "unknown verdict"}

@@ -32,6 +32,20 @@ func (k *Kernel) Socket(proto string, tuple []byte) unsafe.Pointer {
 	return k.sockets[proto+string(tuple)]
 }
 
+// SetTCPState gives a socket the state of a TCP socket.
+func (k *Kernel) SetTCPState(sock, state unsafe.Pointer) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.tcpStates[sock] = state
+}
+
+// TCPState returns the state of a TCP socket, nil if none was set.
+func (k *Kernel) TCPState(sock unsafe.Pointer) unsafe.Pointer {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.tcpStates[sock]
+}
+
 // FIBLookup asks the test for a route.
 func (k *Kernel) FIBLookup(query unsafe.Pointer) int32 {
 	if k.FIB == nil {

@@ -38,6 +38,8 @@ type Kernel struct {
 	memory   map[uint64][]byte
 	sockets  map[string]unsafe.Pointer
 	cookies  map[unsafe.Pointer]uint64 // by context
+	// tcpStates holds the state of TCP sockets, by socket.
+	tcpStates map[unsafe.Pointer]unsafe.Pointer
 }
 
 // Task is the task that programs find themselves in.
@@ -76,6 +78,7 @@ func (k *Kernel) Reset() {
 	k.indices = map[unsafe.Pointer]uint32{}
 	k.memory = map[uint64][]byte{}
 	k.sockets = map[string]unsafe.Pointer{}
+	k.tcpStates = map[unsafe.Pointer]unsafe.Pointer{}
 }
 
 // Current returns the running kernel; what names the function that needs it.
