@@ -99,6 +99,7 @@ var entries = []entry{
 	{dir: "skverdict", live: liveSkVerdict},
 	{dir: "socklife", live: liveSockLife},
 	{dir: "findsock", live: liveFindSock},
+	{dir: "tcpprogress", live: liveTCPProgress},
 	{dir: "keycount", twin: twinKeyCount},
 	{dir: "dnsblock", twin: twinDNSBlock},
 	{dir: "tlssni", twin: twinTLSSNI},

@@ -12,7 +12,6 @@ import (
 	"github.com/waggle-bpf/waggle/bpf/xdp"
 	"github.com/waggle-bpf/waggle/load"
 	"github.com/waggle-bpf/waggle/tests/corpus/dnsblock"
-	"github.com/waggle-bpf/waggle/tests/corpus/findsock"
 	"github.com/waggle-bpf/waggle/tests/corpus/keycount"
 	"github.com/waggle-bpf/waggle/tests/corpus/nat64"
 	"github.com/waggle-bpf/waggle/tests/corpus/pktloop"
@@ -209,29 +208,6 @@ func liveSockLife(w *world) {
 		}
 	}
 	w.equal("refused", value(w, "Refused", &socklife.Refused), [socklife.NumPhases]uint64{socklife.BindAsked: 1, socklife.Sent: 1})
-}
-
-func liveFindSock(w *world) {
-	_, err := w.h.Attach("Filter", load.Target{Interfaces: []string{"lo"}, Direction: load.Ingress})
-	w.must(err)
-	for i, a := range []string{"127.0.0.1:0", "[::1]:0"} {
-		w.talk(a, "hello")
-		if n := value(w, "Listening", &findsock.Listening); n < uint64(i)+1 {
-			w.Errorf("%d packets for listening sockets", n)
-		}
-		if n := value(w, "Established", &findsock.Established); n < uint64(4*i)+4 {
-			w.Errorf("%d packets for connections", n)
-		}
-	}
-	w.equal("stray", value(w, "Stray", &findsock.Stray), uint64(0))
-	d := net.Dialer{Timeout: 100 * time.Millisecond}
-	if c, err := d.Dial("tcp", "127.0.0.1:9"); err == nil {
-		c.Close()
-		w.Error("connected to nobody")
-	}
-	if value(w, "Stray", &findsock.Stray) == 0 {
-		w.Error("no packet for nobody")
-	}
 }
 
 func twinKeyCount(w *world) {
