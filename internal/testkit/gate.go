@@ -17,6 +17,11 @@ import (
 // only be missing for a reason this package can check.
 func CI() bool { return os.Getenv("WAGGLE_CI") == "1" }
 
+// Long tells whether tests may take minutes: the environment variable WAGGLE_LONG
+// is 1. Only people ask for that, before a release or after a change of what the
+// long tests are about.
+func Long() bool { return os.Getenv("WAGGLE_LONG") == "1" }
+
 // Absence is a checked reason why this kernel lacks a feature although it is new
 // enough: its build configuration.
 type Absence struct {

@@ -31,10 +31,17 @@ type End struct {
 // 10.77.0.1 and fd77::1 at A, .2 and ::2 at B.
 func NewPair(t testing.TB) *Pair {
 	t.Helper()
-	a, b := NewNS(t), NewNS(t)
-	p := &Pair{A: End{NS: a, Device: "veth0"}, B: End{NS: b, Device: "veth0"}}
-	p.A.request(t, func(c *rtnl.Conn) error { return c.AddVeth(p.A.Device, p.B.Device, b.FD()) })
-	p.address(t, 0)
+	return NewWire(t, NewNS(t), NewNS(t), 0)
+}
+
+// NewWire makes a wire between two namespaces: a device vethSUBNET in each. The
+// addresses are those of [Pair.Furnish].
+func NewWire(t testing.TB, a, b *NS, subnet byte) *Pair {
+	t.Helper()
+	name := fmt.Sprintf("veth%d", subnet)
+	p := &Pair{A: End{NS: a, Device: name}, B: End{NS: b, Device: name}}
+	p.A.request(t, func(c *rtnl.Conn) error { return c.AddVeth(name, name, b.FD()) })
+	p.Furnish(t, subnet)
 	return p
 }
 
@@ -60,13 +67,14 @@ func (p *Pair) VLAN(t testing.TB, id uint16) *Pair {
 		}
 		Need(t, err, noVLAN)
 	}
-	v.address(t, byte(id))
+	v.Furnish(t, byte(id))
 	return v
 }
 
-// address finds the devices, gives them the addresses of a subnet and brings
-// them up.
-func (p *Pair) address(t testing.TB, subnet byte) {
+// Furnish finds the devices of a pair whose names and namespaces are set, gives
+// them addresses, 10.77.SUBNET.1 and fd77:0:0:SUBNET::1 at A and .2 and ::2 at B,
+// and brings them up.
+func (p *Pair) Furnish(t testing.TB, subnet byte) {
 	t.Helper()
 	for i, e := range []*End{&p.A, &p.B} {
 		host := byte(i + 1)
