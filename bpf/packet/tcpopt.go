@@ -22,6 +22,8 @@ type TCPOptions struct {
 	SACKPermitted  bool
 	HasTimestamps  bool
 	TSVal, TSEcr   uint32 // of the sender, and echoed (RFC 7323)
+	// Timestamps is the offset of TSVal, which TSEcr follows.
+	Timestamps int
 	// SACK is the offset of the first SACK block, and SACKBlocks their
 	// number; each is two BE32 (RFC 2018).
 	SACK, SACKBlocks int
@@ -61,6 +63,7 @@ func ParseTCPOptions(b Bytes, start, end int) (o TCPOptions) {
 	if tcpOption(b, start, at[TCPOptTimestamps], 10) != nil {
 		if ts := At[[2]bpf.BE32](b, start+int(at[TCPOptTimestamps])+1); ts != nil {
 			o.TSVal, o.TSEcr, o.HasTimestamps = ts[0].Host(), ts[1].Host(), true
+			o.Timestamps = start + int(at[TCPOptTimestamps]) + 1
 		}
 	}
 	if off := start + int(at[TCPOptSACK]); off > start {

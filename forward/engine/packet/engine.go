@@ -1,0 +1,214 @@
+package packet
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/waggle-bpf/waggle/forward/engine"
+	"github.com/waggle-bpf/waggle/forward/engine/packet/kern"
+	"github.com/waggle-bpf/waggle/forward/engine/pump"
+)
+
+// Name is the engine's name.
+const Name = "packet"
+
+// Options are what the engine needs to know.
+type Options struct {
+	// Interfaces are those by which clients and backends are reached. Local
+	// ones are reached by loopback, which is always among them.
+	Interfaces []string
+
+	// Dir is where programs, maps and links are pinned: a directory of a BPF
+	// file system, below which each network namespace gets one. "" means
+	// DefaultDir.
+	Dir string
+	// NoPersist pins nothing: spliced connections are reset when the forwarder
+	// ends, and break when it is killed.
+	NoPersist bool
+
+	// Linger is how long a pair's entries stay when it has ended, for what the
+	// ends may have to say again; DefaultLinger if it is 0.
+	Linger time.Duration
+
+	// Mover moves the bytes until a pair is spliced.
+	Mover Mover
+}
+
+// Mover is an engine that another one can watch and take over from.
+type Mover interface {
+	engine.Engine
+	Pump(*engine.Pair, pump.Options) engine.End
+}
+
+// The defaults.
+const (
+	DefaultDir    = "/sys/fs/bpf/waggle/forward"
+	DefaultLinger = 2 * time.Second
+)
+
+// Engine splices pairs.
+type Engine struct {
+	opts      Options
+	mover     Mover
+	kernel    *kernel
+	slots     *slots
+	attached  map[string]device
+	addresses addresses
+	counters  counters
+
+	mu      sync.Mutex
+	pairs   map[uint32]*pair // those linked, by slot
+	leaving []*pair          // those that linger, the first one to go first
+
+	stop chan struct{}
+	work sync.WaitGroup
+}
+
+// New loads and attaches the programs, or takes over those that are there. An error
+// that wraps *engine.Refusal says that the engine can't run on this machine.
+func New(o Options) (*Engine, error) {
+	if o.Linger == 0 {
+		o.Linger = DefaultLinger
+	}
+	if o.Dir == "" {
+		o.Dir = DefaultDir
+	}
+	k, err := openKernel(o)
+	if err != nil {
+		return nil, fmt.Errorf("start engine packet: %w", err)
+	}
+	e := &Engine{
+		opts: o, mover: o.Mover, kernel: k, slots: k.slots, attached: k.attached,
+		pairs: map[uint32]*pair{}, stop: make(chan struct{}),
+	}
+	e.counters.init()
+	e.adopt()
+	e.work.Go(e.keepHouse)
+	return e, nil
+}
+
+// Name returns the engine's name.
+func (*Engine) Name() string { return Name }
+
+// Forward moves the pair's bytes, and steps aside when it can.
+func (e *Engine) Forward(p *engine.Pair) engine.End {
+	if r := e.place(p); r != nil {
+		e.counters.stay(r.Reason)
+		return engine.End{Err: r}
+	}
+	w := &watch{engine: e, conn: p}
+	p.SetState(e.mover.Name(), "not linked yet")
+	end := e.mover.Pump(p, pump.Options{OnChunk: w.onChunk})
+	pr := w.stop()
+	if pr == nil {
+		return end
+	}
+	if end.Err == nil || !errors.Is(end.Err, pump.ErrWoken) {
+		if !pr.spliced() {
+			e.unlink(pr)
+			return end
+		}
+	}
+	return pr.wait()
+}
+
+// Close ends the engine. Spliced connections go on without it, unless nothing is
+// pinned; if there are none, nothing stays behind.
+func (e *Engine) Close() error {
+	close(e.stop)
+	e.work.Wait()
+	e.mu.Lock()
+	for _, p := range e.leaving {
+		e.remove(p)
+	}
+	e.leaving = nil
+	e.mu.Unlock()
+	return e.kernel.close()
+}
+
+// housekeeping is how often the engine looks at the meters. Nothing is in a hurry:
+// what was spliced moves by itself, and of what has ended only entries are left.
+const housekeeping = 200 * time.Millisecond
+
+// adoptEvery is how often the engine looks for processes that have ended.
+const adoptEvery = 10 * housekeeping
+
+// keepHouse sees what has become of the pairs, lets those go that have lingered, and
+// adopts the pairs of processes that have ended.
+func (e *Engine) keepHouse() {
+	tick := time.NewTicker(housekeeping)
+	defer tick.Stop()
+	for adopted := time.Now(); ; {
+		select {
+		case <-e.stop:
+			return
+		case now := <-tick.C:
+			e.review()
+			e.dismiss(now)
+			if now.Sub(adopted) > adoptEvery {
+				e.adopt()
+				adopted = now
+			}
+		}
+	}
+}
+
+// counters are what Stats tells.
+type counters struct {
+	linked, switched, finished, reset, adopted atomic.Uint64
+
+	mu     sync.Mutex
+	stayed map[string]uint64
+	took   time.Duration
+}
+
+func (c *counters) init() { c.stayed = map[string]uint64{} }
+
+// stay counts a pair that stays with the mover.
+func (c *counters) stay(reason string) {
+	c.mu.Lock()
+	c.stayed[reason]++
+	c.mu.Unlock()
+}
+
+// Stats tells what the engine has done.
+type Stats struct {
+	Linked   uint64 `json:"linked"`   // pairs that the programs have watched
+	Switched uint64 `json:"switched"` // pairs spliced
+	Finished uint64 `json:"finished"` // of those, that both ends closed
+	Reset    uint64 `json:"reset"`    // of those, that broke or were aborted
+	Adopted  uint64 `json:"adopted"`  // pairs taken over from processes that ended
+	Active   int    `json:"active"`   // pairs linked now
+	// Stayed counts the pairs that could not be spliced, by reason.
+	Stayed map[string]uint64 `json:"stayed"`
+	// SwitchTime is how long after it was linked a pair was spliced, on average.
+	SwitchTime time.Duration `json:"switch_time_ns"`
+	// Packets are the programs' counts, of all processes together.
+	Packets kern.Totals `json:"packets"`
+}
+
+// Stats returns the engine's counters.
+func (e *Engine) Stats() (Stats, error) {
+	c := &e.counters
+	s := Stats{
+		Linked: c.linked.Load(), Switched: c.switched.Load(), Finished: c.finished.Load(),
+		Reset: c.reset.Load(), Adopted: c.adopted.Load(), Stayed: map[string]uint64{},
+	}
+	c.mu.Lock()
+	for reason, n := range c.stayed {
+		s.Stayed[reason] = n
+	}
+	if s.Switched > 0 {
+		s.SwitchTime = c.took / time.Duration(s.Switched)
+	}
+	c.mu.Unlock()
+	e.mu.Lock()
+	s.Active = len(e.pairs)
+	e.mu.Unlock()
+	var err error
+	s.Packets, err = e.kernel.totals()
+	return s, err
+}

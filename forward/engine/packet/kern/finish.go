@@ -1,0 +1,51 @@
+package kern
+
+import "github.com/waggle-bpf/waggle/bpf/packet"
+
+// ending notes that a side ends its direction, or everything.
+func (c *Conn) ending(m *Meter, side uint32, s *segment) {
+	if s.has(packet.RST) {
+		// Whether the receiver believes it (RFC 5961 3) shows in what follows.
+		m.Reset = 1 + side
+		return
+	}
+	if m.FirstFin == 0 {
+		m.FirstFin = 1 + side
+	}
+	d := &c.Sides[side&1]
+	c.lock.Lock()
+	if d.Fin == finNone {
+		d.Fin, d.FinSeq = finSent, s.seq+s.size
+	}
+	c.lock.Unlock()
+}
+
+// acknowledge notes whether a segment from one side acknowledges the other one's
+// FIN, and reports whether now both are.
+func (c *Conn) acknowledge(side uint32, s *segment) bool {
+	mine, other := &c.Sides[side&1], &c.Sides[side&1^1]
+	if other.Fin != finSent {
+		return false
+	}
+	over := false
+	c.lock.Lock()
+	if other.Fin == finSent && after(s.ack+mine.Ack, other.FinSeq) {
+		other.Fin = finAcked
+		over = mine.Fin == finAcked && c.State == Spliced
+		if over {
+			c.State = Ended
+		}
+	}
+	c.lock.Unlock()
+	return over
+}
+
+// reused reports whether segment s opens a new connection in place of one that has
+// ended: then the pair is over for good.
+func (c *Conn) reused(s *segment) bool {
+	if !s.has(packet.SYN) || c.State != Ended {
+		return false
+	}
+	c.State = Unused
+	return true
+}

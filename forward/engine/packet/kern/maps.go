@@ -1,0 +1,19 @@
+package kern
+
+import "github.com/waggle-bpf/waggle/bpf"
+
+// Slots is how many pairs there may be at a time. User space may set another
+// number before it loads the programs, for Flows twice as many.
+const Slots = 1 << 14
+
+// Flows leads from a connection to its pair.
+var Flows = bpf.Hash[Tuple, Ref]{MaxEntries: 2 * Slots, Flags: bpf.NoPrealloc}
+
+// Conns holds the pairs.
+var Conns = bpf.Array[Conn]{MaxEntries: Slots}
+
+// Meters holds what user space sees of them.
+var Meters = bpf.Array[Meter]{MaxEntries: Slots, Flags: bpf.Mmapable}
+
+// Counts adds up packets.
+var Counts = bpf.PerCPUArray[Totals]{MaxEntries: 1}

@@ -1,0 +1,294 @@
+package packet
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/waggle-bpf/waggle/forward/engine"
+	"github.com/waggle-bpf/waggle/forward/engine/packet/kern"
+	"github.com/waggle-bpf/waggle/load"
+)
+
+// kernel is the programs and maps, which processes may share.
+type kernel struct {
+	*Kern
+	slots    *slots
+	attached map[string]device
+	dir      string // of the pins
+	pinned   bool
+	locks    *locks // nil unless pinned
+}
+
+// device is an interface that the programs are attached to.
+type device struct{ ethernet bool }
+
+// layout is part of the pins' path. It changes with the types in package kern, so
+// that a new forwarder never misreads what an old one has left.
+const layout = "v1"
+
+// openKernel loads the programs, with the maps of earlier processes if they are
+// pinned, and attaches them or puts them in the place of those that are.
+func openKernel(o Options) (k *kernel, err error) {
+	k = &kernel{attached: map[string]device{}, pinned: !o.NoPersist}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, k.close())
+			k = nil
+		}
+	}()
+	if k.pinned {
+		if k.dir, err = pinDir(o.Dir); err != nil {
+			return k, err
+		}
+		if k.locks, err = openLocks(k.dir); err != nil {
+			return k, err
+		}
+		// Who was here last may have removed it meanwhile.
+		if k.dir, err = pinDir(o.Dir); err != nil {
+			return k, err
+		}
+	}
+	if err := k.load(); err != nil {
+		return k, err
+	}
+	me, err := processOwner(os.Getpid())
+	if err != nil {
+		return k, err
+	}
+	if k.slots, err = openSlots(k.Meters.Raw(), me); err != nil {
+		return k, err
+	}
+	for _, name := range append([]string{loopback}, o.Interfaces...) {
+		if err := k.attach(name); err != nil {
+			return k, err
+		}
+	}
+	if k.pinned {
+		return k, k.locks.ready()
+	}
+	return k, nil
+}
+
+// pinDir returns the directory for this network namespace's pins.
+func pinDir(base string) (string, error) {
+	var ns unix.Stat_t
+	if err := unix.Stat("/proc/thread-self/ns/net", &ns); err != nil {
+		return "", fmt.Errorf("find network namespace: %w", err)
+	}
+	dir := filepath.Join(base, fmt.Sprintf("%s-net%d", layout, ns.Ino))
+	if err := os.MkdirAll(filepath.Join(dir, "links"), 0o700); err != nil {
+		return "", engine.Refuse("no BPF file system", fmt.Errorf("make directory for pins: %w", err))
+	}
+	return dir, nil
+}
+
+func (k *kernel) load() error {
+	o, err := OpenKern()
+	if err != nil {
+		return err
+	}
+	opts := load.Options{MapReplacements: map[string]*ebpf.Map{}}
+	defer func() {
+		for _, m := range opts.MapReplacements {
+			m.Close()
+		}
+	}()
+	if k.pinned {
+		for _, name := range sharedMaps {
+			m, err := load.OpenPinnedMap(k.mapPath(name))
+			if errors.Is(err, os.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			opts.MapReplacements[name] = m
+		}
+	}
+	if k.Kern, err = o.Load(opts); err != nil {
+		return engine.Refuse("programs not loaded", err)
+	}
+	if !k.pinned {
+		return nil
+	}
+	for _, name := range sharedMaps {
+		if opts.MapReplacements[name] != nil {
+			continue
+		}
+		m, err := k.Map(name)
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(k.mapPath(name)), 0o700); err != nil {
+			return fmt.Errorf("pin maps: %w", err)
+		}
+		if err := m.Pin(k.mapPath(name)); err != nil {
+			return engine.Refuse("no BPF file system", fmt.Errorf("pin map %s: %w", name, err))
+		}
+	}
+	return nil
+}
+
+// sharedMaps are those that outlive a process.
+var sharedMaps = []string{"Flows", "Conns", "Meters", "Counts"}
+
+func (k *kernel) mapPath(name string) string { return filepath.Join(k.dir, "maps", name) }
+
+// hooks are where programs go.
+var hooks = []struct {
+	name         string
+	direction    load.Direction
+	ethernet, ip string // the programs
+}{
+	{"ingress", load.Ingress, "Ingress", "IngressIP"},
+	{"egress", load.Egress, "Egress", "EgressIP"},
+}
+
+// attach sees to it that the programs run on an interface.
+func (k *kernel) attach(name string) error {
+	if _, done := k.attached[name]; done {
+		return nil
+	}
+	ethernet, err := hasEthernet(name)
+	if err != nil {
+		return err
+	}
+	for _, h := range hooks {
+		program := h.ip
+		if ethernet {
+			program = h.ethernet
+		}
+		if err := k.attachHook(name, h.name, program, h.direction); err != nil {
+			return err
+		}
+	}
+	k.attached[name] = device{ethernet}
+	return nil
+}
+
+func (k *kernel) attachHook(dev, hook, program string, direction load.Direction) error {
+	path := filepath.Join(k.dir, "links", dev+"-"+hook)
+	if k.pinned {
+		l, err := load.OpenPinnedLink(path)
+		if err == nil {
+			defer l.Close()
+			p, err := k.Program(program)
+			if err != nil {
+				return err
+			}
+			return l.Replace(p)
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	links, err := k.Attach(program, load.Target{Interfaces: []string{dev}, Direction: direction})
+	if err != nil {
+		return engine.Refuse("programs not attached", err)
+	}
+	if !k.pinned {
+		return nil
+	}
+	for _, l := range links {
+		if err := l.Pin(path); err != nil && !errors.Is(err, load.ErrNotSupported) {
+			return err
+		}
+	}
+	return nil
+}
+
+// enter puts a pair into the maps.
+func (k *kernel) enter(slot uint32, c *kern.Conn) error {
+	// By address: the lock in it is not for copying.
+	if err := k.Conns.Raw().Put(slot, unsafe.Pointer(c)); err != nil {
+		return fmt.Errorf("enter pair: %w", err)
+	}
+	for side := range c.Sides {
+		if err := k.Flows.Put(c.Sides[side].Tuple, kern.Ref{Slot: slot, Side: uint32(side)}); err != nil {
+			k.leave(slot, tuples{c.Sides[0].Tuple, c.Sides[1].Tuple})
+			return err
+		}
+	}
+	return nil
+}
+
+// leave removes a pair from the maps. A connection may have become another pair's
+// in the meantime: that one stays.
+func (k *kernel) leave(slot uint32, t tuples) {
+	for _, tuple := range t {
+		if ref, err := k.Flows.Get(tuple); err == nil && ref.Slot == slot {
+			_ = k.Flows.Delete(tuple)
+		}
+	}
+}
+
+// pair reads a pair from the maps.
+func (k *kernel) pair(slot uint32) (*kern.Conn, error) {
+	c := &kern.Conn{}
+	if err := k.Conns.Raw().Lookup(slot, unsafe.Pointer(c)); err != nil {
+		return nil, fmt.Errorf("read pair: %w", err)
+	}
+	return c, nil
+}
+
+// totals adds up the programs' counts.
+func (k *kernel) totals() (t kern.Totals, err error) {
+	each, err := k.Counts.Get(0)
+	for _, c := range each {
+		t.Translated += c.Translated
+		t.Suppressed += c.Suppressed
+		t.Stray += c.Stray
+	}
+	return t, err
+}
+
+// close ends this process's part. If nobody needs the programs any more, they go.
+func (k *kernel) close() error {
+	var err error
+	if k.slots != nil {
+		if k.pinned {
+			err = k.unpinIfIdle()
+		}
+		err = errors.Join(err, k.slots.close())
+	}
+	if k.Kern != nil {
+		err = errors.Join(err, k.Kern.Close())
+	}
+	if k.locks != nil {
+		err = errors.Join(err, k.locks.close())
+	}
+	return err
+}
+
+func (k *kernel) unpinIfIdle() error {
+	alone, err := k.locks.alone()
+	if err != nil || !alone || !k.idle() {
+		return err
+	}
+	return k.unpin()
+}
+
+// idle reports whether no pair is left.
+func (k *kernel) idle() bool {
+	for slot := range k.slots.meters {
+		if k.slots.owner(uint32(slot)) != nobody {
+			return false
+		}
+	}
+	return true
+}
+
+// unpin removes all pins and thereby, with the last process, the programs.
+func (k *kernel) unpin() error {
+	if err := os.RemoveAll(k.dir); err != nil {
+		return fmt.Errorf("remove pins: %w", err)
+	}
+	_ = os.Remove(filepath.Dir(k.dir)) // fails if other namespaces have theirs there
+	return nil
+}

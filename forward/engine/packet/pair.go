@@ -1,0 +1,269 @@
+package packet
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/waggle-bpf/waggle/forward/engine"
+	"github.com/waggle-bpf/waggle/forward/engine/packet/kern"
+)
+
+// bulk is how many bytes in a direction make a pair worth linking before it has
+// taken turns: linking costs some ten system calls.
+const bulk = 64 << 10
+
+// watch follows a pair that the mover carries, and links it when it seems to last.
+type watch struct {
+	engine *Engine
+	conn   *engine.Pair
+
+	mu   sync.Mutex
+	done bool // linked, or never to be
+	pair *pair
+	down atomic.Bool // the backend has answered
+}
+
+// onChunk decides whether it is time to link: when the client speaks again after an
+// answer, or much was said.
+func (w *watch) onChunk(d engine.Direction, total uint64) {
+	switch {
+	case d == engine.Down && total < bulk:
+		w.down.Store(true)
+	case total >= bulk || w.down.Load():
+		w.link()
+	}
+}
+
+func (w *watch) link() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.done {
+		return
+	}
+	w.done = true
+	p, err := w.engine.link(w.conn)
+	if err != nil {
+		w.conn.SetState(w.engine.mover.Name(), err.Error())
+		return
+	}
+	w.pair = p
+	w.conn.SetState(w.engine.mover.Name(), "waiting for a quiet moment")
+}
+
+// stop ends the watching and returns the pair if it was linked.
+func (w *watch) stop() *pair {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.done = true
+	return w.pair
+}
+
+// pair is a pair that the programs know.
+type pair struct {
+	engine *Engine
+	slot   uint32
+	meter  *kern.Meter
+	tuples tuples
+	linked time.Duration // on the monotonic clock
+
+	// conn is nil if the pair was adopted.
+	conn   *engine.Pair
+	before [2]uint64 // bytes moved when it was adopted or spliced
+	seen   bool      // that it was spliced; only keepHouse looks
+	over   chan struct{}
+	once   sync.Once
+
+	leave time.Time // when to remove the entries, once it lingers
+}
+
+// link makes the programs watch a pair.
+func (e *Engine) link(p *engine.Pair) (*pair, error) {
+	pr := &pair{engine: e, conn: p, tuples: tuplesOf(p), linked: monotonic(), over: make(chan struct{})}
+	c, refusal := watched(p, pr.tuples, uint64(pr.linked))
+	if refusal != nil {
+		e.counters.stay(refusal.Reason)
+		return nil, refusal
+	}
+	slot, ok := e.slots.take()
+	if !ok {
+		const full = "table of pairs full"
+		e.counters.stay(full)
+		return nil, errors.New(full)
+	}
+	pr.slot, pr.meter = slot, e.slots.meter(slot)
+	pr.meter.State = kern.Watching
+	if err := e.kernel.enter(slot, c); err != nil {
+		e.slots.give(slot)
+		e.counters.stay("maps refuse the pair")
+		return nil, err
+	}
+	e.counters.linked.Add(1)
+	e.mu.Lock()
+	e.pairs[slot] = pr
+	e.mu.Unlock()
+	return pr, nil
+}
+
+// unlink makes the programs forget a pair.
+func (e *Engine) unlink(p *pair) {
+	e.mu.Lock()
+	delete(e.pairs, p.slot)
+	e.mu.Unlock()
+	e.remove(p)
+}
+
+// remove deletes a pair's entries and frees its slot.
+func (e *Engine) remove(p *pair) {
+	e.kernel.leave(p.slot, p.tuples)
+	e.slots.give(p.slot)
+}
+
+// state is how far the programs are with the pair.
+func (p *pair) state() kern.State {
+	return kern.State(atomic.LoadUint32((*uint32)(&p.meter.State)))
+}
+
+func (p *pair) spliced() bool { return p.state() >= kern.Spliced }
+
+// Moved returns what was moved by both halves.
+func (p *pair) Moved(d engine.Direction) uint64 {
+	n := atomic.LoadUint64(&p.meter.Bytes[d]) // directions have the numbers of the sides they come from
+	if p.conn != nil {
+		n += p.conn.Counter(d).Load()
+	}
+	return n
+}
+
+// settle is how long after a RST a pair must have been silent to be believed over:
+// a RST that the receiver did not accept is followed by packets.
+const settle = 500 * time.Millisecond
+
+// look sees what has become of the pair.
+func (p *pair) look() {
+	state := p.state()
+	if state >= kern.Spliced && !p.seen {
+		p.seen = true
+		p.nowSpliced()
+	}
+	silent := monotonic() - time.Duration(atomic.LoadUint64(&p.meter.Last))
+	if state == kern.Ended || state == kern.Spliced && p.meter.Reset != 0 && silent > settle {
+		p.once.Do(func() { close(p.over) })
+	}
+}
+
+// nowSpliced takes the pair from the mover.
+func (p *pair) nowSpliced() {
+	took := time.Duration(p.meter.Switched) - p.linked
+	p.engine.counters.switchedAfter(took)
+	if p.conn == nil {
+		return
+	}
+	p.conn.SetMeter(p)
+	p.conn.SetState(Name, fmt.Sprintf("spliced after %v", took.Round(time.Microsecond)))
+	p.conn.Wake()
+}
+
+func (c *counters) switchedAfter(took time.Duration) {
+	c.switched.Add(1)
+	c.mu.Lock()
+	c.took += took
+	c.mu.Unlock()
+}
+
+// wait waits for the end of a spliced pair and lets go of its sockets without a word
+// to the peers, unless it was aborted.
+func (p *pair) wait() engine.End {
+	aborted := make(chan struct{})
+	var once sync.Once
+	p.conn.OnAbort(func() { once.Do(func() { close(aborted) }) })
+	select {
+	case <-p.over:
+	case <-aborted:
+		return p.abort()
+	}
+	p.conn.MarkEnded(engine.Up)
+	p.conn.MarkEnded(engine.Down)
+	p.silence()
+	p.engine.linger(p)
+	return p.end()
+}
+
+// end returns how a pair has ended that is over.
+func (p *pair) end() engine.End {
+	resets := [...]engine.Cause{kern.Client: engine.ClientReset, kern.Backend: engine.BackendReset}
+	closes := [...]engine.Cause{kern.Client: engine.ClientClosed, kern.Backend: engine.BackendClosed}
+	if r := p.meter.Reset; r != 0 {
+		p.engine.counters.reset.Add(1)
+		return engine.End{Cause: resets[r-1]}
+	}
+	p.engine.counters.finished.Add(1)
+	return engine.End{Cause: closes[max(p.meter.FirstFin, 1)-1]}
+}
+
+// abort ends a spliced pair. A forwarder that is shut down leaves it to itself where
+// it can; else both ends get a RST.
+func (p *pair) abort() engine.End {
+	cause := p.conn.Aborted()
+	if cause == engine.Shutdown && p.engine.kernel.pinned {
+		p.silence()
+		p.engine.release(p)
+		return engine.End{Cause: cause}
+	}
+	p.engine.counters.reset.Add(1)
+	atomic.StoreUint32(&p.meter.Abort, 1)
+	p.conn.Reset()
+	p.engine.linger(p)
+	return engine.End{Cause: cause}
+}
+
+// silence makes the kernel forget the two sockets, when they are closed, without a
+// packet: that is what TCP_REPAIR is for (tcp_close in net/ipv4/tcp.c).
+func (p *pair) silence() {
+	for _, c := range []*net.TCPConn{p.conn.Client, p.conn.Backend} {
+		_ = control(c, func(fd int) error { return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_REPAIR, 1) })
+	}
+}
+
+// linger keeps a pair's entries for a while.
+func (e *Engine) linger(p *pair) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.pairs, p.slot)
+	p.leave = time.Now().Add(e.opts.Linger)
+	e.leaving = append(e.leaving, p)
+}
+
+// dismiss removes the entries of pairs that have lingered.
+func (e *Engine) dismiss(now time.Time) {
+	for {
+		e.mu.Lock()
+		if len(e.leaving) == 0 || now.Before(e.leaving[0].leave) {
+			e.mu.Unlock()
+			return
+		}
+		p := e.leaving[0]
+		e.leaving = e.leaving[1:]
+		e.mu.Unlock()
+		e.remove(p)
+	}
+}
+
+// release gives a pair up without touching it: it is for the next process to adopt.
+func (e *Engine) release(p *pair) {
+	e.mu.Lock()
+	delete(e.pairs, p.slot)
+	e.mu.Unlock()
+}
+
+// monotonic is the clock of bpf.KtimeGetNS.
+func monotonic() time.Duration {
+	var now unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
+	return time.Duration(now.Nano())
+}
