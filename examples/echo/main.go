@@ -39,9 +39,9 @@ func run(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
-	defer k.Close() // detaches the programs, too
-	// Parser and verdict belong to the object's only map of sockets.
-	if _, err := k.AttachAll(load.Targets{}); err != nil {
+	defer k.Close() // detaches the program, too
+	// The program belongs to the object's only map of sockets.
+	if _, err := k.AttachEcho(load.Target{}); err != nil {
 		return err
 	}
 

@@ -64,11 +64,6 @@ func (k *Kern) open() (err error) {
 	return nil
 }
 
-// AttachParse attaches the program Parse.
-func (k *Kern) AttachParse(t load.Target) ([]*load.Link, error) {
-	return k.Attach("Parse", t)
-}
-
 // AttachEcho attaches the program Echo.
 func (k *Kern) AttachEcho(t load.Target) ([]*load.Link, error) {
 	return k.Attach("Echo", t)

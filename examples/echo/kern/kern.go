@@ -14,20 +14,18 @@ type Client struct {
 	Port uint32
 }
 
-// Conns holds the connections that user space has accepted. Parse and Echo are
-// attached to it and run for whatever its sockets receive.
+// Conns holds the connections that user space has accepted. Echo is attached to
+// it and runs for whatever its sockets receive.
 var Conns = bpf.SockHash[Client]{MaxEntries: 4096}
 
-// Parse says how long the message is that the data starts with. A stream of
-// bytes is not made of messages: all that is there is one.
+// Echo sends data back: out of the socket that it came in by. What has no data is
+// the client's FIN. TCP has taken note of it, so there is nothing to send.
 //
-//bpf:sk_skb/stream_parser
-func Parse(ctx *sk.SkbContext) int32 { return int32(ctx.Len) }
-
-// Echo sends a message back: out of the socket that it came in by.
-//
-//bpf:sk_skb/stream_verdict
+//bpf:sk_skb/verdict
 func Echo(ctx *sk.SkbContext) sk.Verdict {
+	if ctx.Len == 0 {
+		return sk.Drop
+	}
 	from := Client{Addr: ctx.Remote(), Port: ctx.RemotePort.Host()}
 	return sk.RedirectSkb(ctx, &Conns, from, sk.Egress)
 }

@@ -15,9 +15,6 @@ func TestEcho(t *testing.T) {
 		c.Family, c.RemoteIP4, c.RemotePort = sk.AFInet, packet.IPv4Addr(10, 0, 0, 1), bpf.ToBE32(40000)
 	}
 	data := bpftest.Data("hello")
-	if got := bpftest.Skb(k, Parse, data, from); got.Verdict != 5 {
-		t.Errorf("parsed a message of %d bytes", got.Verdict)
-	}
 	if got := bpftest.Skb(k, Echo, data, from); got.Verdict != sk.Drop || got.Redirect != nil {
 		t.Errorf("unknown client: got %v, %+v", got.Verdict, got.Redirect)
 	}
@@ -25,5 +22,8 @@ func TestEcho(t *testing.T) {
 	got := bpftest.Skb(k, Echo, data, from)
 	if got.Verdict != sk.Pass || got.Redirect == nil || got.Redirect.Target != "its socket" || got.Redirect.Flags != 0 {
 		t.Errorf("got %v, %+v", got.Verdict, got.Redirect)
+	}
+	if got := bpftest.Skb(k, Echo, bpftest.Data(""), from); got.Verdict != sk.Drop || got.Redirect != nil {
+		t.Errorf("no data: got %v, %+v", got.Verdict, got.Redirect)
 	}
 }
