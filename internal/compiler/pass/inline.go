@@ -16,7 +16,7 @@ const (
 )
 
 // inline replaces calls by the callee's body, callees first. What stays a call
-// is large and shared, or marked //bpf:noinline.
+// is large and shared, and no lock is held there, or marked //bpf:noinline.
 func inline(m *ir.Module) error {
 	callers := map[*ir.Func]int{}
 	for _, f := range m.Funcs {
@@ -31,6 +31,9 @@ func inline(m *ir.Module) error {
 					again = true
 				}
 			})
+		}
+		for call := callUnderLock(f); call != nil; call = callUnderLock(f) {
+			inlineCall(f, call)
 		}
 		clean(f)
 	}
@@ -72,7 +75,7 @@ func shouldInline(call *ir.Value, callers map[*ir.Func]int) bool {
 	if !f.NoInline && (callers[f] == 1 || isSmall(f, call)) {
 		return true
 	}
-	return f.MustInline || !callable(f)
+	return f.MustInline || !callable(f) || passesReferences(f)
 }
 
 // isSmall reports whether f is worth inlining at a call for its size.

@@ -30,11 +30,12 @@ func comparePipeline(t *testing.T, seed uint64) {
 	m := irtest.Random(seed)
 	m.Sizes = nil
 	want := outcomes(t, m)
-	expanded := false
+	expanded, released := false, false
 	for _, p := range Pipeline {
 		before := m.String()
 		apply(t, p, m)
 		expanded = expanded || p.Name == "expand"
+		released = released || p.Name == "release"
 		for _, f := range m.Funcs {
 			if err := f.Check(); err != nil {
 				t.Fatalf("seed %d, pass %s: %v", seed, p.Name, err)
@@ -50,6 +51,9 @@ func comparePipeline(t *testing.T, seed uint64) {
 			}
 			if err != nil {
 				t.Fatalf("seed %d, input %d, pass %s: %v\nbefore:\n%s\nafter:\n%s", seed, n, p.Name, err, before, m)
+			}
+			if released && len(got.Held) > 0 {
+				t.Fatalf("seed %d, input %d, pass %s: never given back: %s\nbefore:\n%s\nafter:\n%s", seed, n, p.Name, got.Held, before, m)
 			}
 			if diff := irtest.Diff(w, got, 77); diff != "" {
 				t.Fatalf("seed %d, input %d, pass %s: %s\nbefore:\n%s\nafter:\n%s", seed, n, p.Name, diff, before, m)

@@ -1,116 +1,121 @@
 package pass
 
-import "github.com/waggle-bpf/waggle/internal/compiler/ir"
+import (
+	"slices"
+
+	"github.com/waggle-bpf/waggle/internal/compiler/ir"
+)
 
 // releaseOnFault gives back the references that are held where a fault leaves
 // the program: ring buffer records are discarded, sockets released, locks
-// dropped. The verifier refuses a program that exits holding any.
+// dropped. The verifier refuses a program that exits holding any, and one that
+// gives back what it does not hold. Where it depends on the way whether a
+// reference is held, a pointer of its own is nil on the ways on which it is not.
 func releaseOnFault(f *ir.Func) {
-	r := releaser{f: f, in: map[*ir.Block]map[*ir.Value]bool{}}
-	if !r.findAcquires() {
+	refs := findReferences(f)
+	if len(refs.acquires) == 0 {
 		return
 	}
-	r.solve()
-	dom := f.Dominators()
+	var faults []*ir.Block
 	for _, b := range f.Blocks {
-		if b.Term != ir.TermFault {
-			continue
+		if b.Term == ir.TermFault {
+			faults = append(faults, b)
 		}
-		held := r.through(b, r.in[b])
-		for _, a := range r.acquires {
-			if held[a] && dom.Dominates(a.Block, b) {
-				emitRelease(b, a)
-			}
+	}
+	r := releaser{f: f, refs: refs, dom: f.Dominators(), due: map[*ir.Block][]reference{}}
+	for _, b := range faults {
+		if r.dom.Reachable(b) {
+			r.plan(b)
+		}
+	}
+	r.followHeld()
+	for _, b := range faults {
+		// What was taken last goes first: nothing may be called while a lock is
+		// held.
+		for _, ref := range slices.Backward(r.due[b]) {
+			b = release(b, ref)
 		}
 	}
 }
 
 type releaser struct {
-	f        *ir.Func
-	acquires []*ir.Value
-	in       map[*ir.Block]map[*ir.Value]bool // held at the start of a block
+	f    *ir.Func
+	refs *references
+	dom  *ir.DomTree
+	due  map[*ir.Block][]reference
+	// unsure are the acquires that some fault may or may not hold.
+	unsure []*ir.Value
 }
 
-func (r *releaser) findAcquires() bool {
-	for _, b := range r.f.Blocks {
-		for _, v := range b.Values {
-			if h, ok := v.Aux.(*ir.HelperCall); ok && (h.Acquires || h.Lock > 0) {
-				r.acquires = append(r.acquires, v)
-			}
-		}
-	}
-	return len(r.acquires) > 0
+// reference is what must be given back at a fault.
+type reference struct {
+	acquire *ir.Value
+	// ptr is what to give back: nil until it is known.
+	ptr *ir.Value
+	// test: ptr may be nil.
+	test bool
 }
 
-// solve runs the forward dataflow to its fixed point.
-func (r *releaser) solve() {
-	po := r.f.Postorder()
-	for changed := true; changed; {
-		changed = false
-		for i := len(po) - 1; i >= 0; i-- {
-			b := po[i]
-			out := r.through(b, r.in[b])
-			for k, s := range b.Succs {
-				for a := range out {
-					if r.nilOnEdge(b, k, a) {
-						continue
-					}
-					if r.in[s] == nil {
-						r.in[s] = map[*ir.Value]bool{}
-					}
-					if !r.in[s][a] {
-						r.in[s][a] = true
-						changed = true
-					}
-				}
-			}
-		}
-	}
-}
-
-// through returns what is held at the end of b.
-func (r *releaser) through(b *ir.Block, in map[*ir.Value]bool) map[*ir.Value]bool {
-	held := map[*ir.Value]bool{}
-	for a := range in {
-		held[a] = true
-	}
-	for _, v := range b.Values {
-		h, ok := v.Aux.(*ir.HelperCall)
-		if !ok {
+// plan finds out what must be given back in fault block b.
+func (r *releaser) plan(b *ir.Block) {
+	held := r.refs.through(b, r.refs.in[b.ID])
+	for i, a := range r.refs.acquires {
+		ref := reference{acquire: a, test: held[i] != stateHeld}
+		switch {
+		case held[i] == stateFree:
 			continue
+		case held[i]&stateFree == 0 && r.dom.Dominates(a.Block, b):
+			ref.ptr = heldPointer(a)
+		case !slices.Contains(r.unsure, a):
+			r.unsure = append(r.unsure, a)
 		}
-		if h.Acquires || h.Lock > 0 {
-			held[v] = true
-		}
-		if h.Releases > 0 {
-			delete(held, baseOf(v.Args[h.Releases-1]))
-		}
-		if h.Lock < 0 {
-			for a := range held {
-				if a.Aux.(*ir.HelperCall).Lock > 0 {
-					delete(held, a)
+		r.due[b] = append(r.due[b], ref)
+	}
+}
+
+// followHeld makes a variable for each acquire that is unsure somewhere: the
+// pointer while it is held, else nil. The faults read it.
+func (r *releaser) followHeld() {
+	if len(r.unsure) == 0 {
+		return
+	}
+	types := make([]ir.Type, len(r.unsure))
+	for i := range types {
+		types[i] = ir.Ptr
+	}
+	ssa := newSSABuilder(r.f, types)
+	for _, b := range ssa.order {
+		var out []*ir.Value
+		for _, v := range b.Values {
+			out = append(out, v)
+			for i, a := range r.unsure {
+				switch {
+				case v == a:
+					ssa.write(b, i, heldPointer(a))
+				case r.refs.releases(v, a):
+					null := b.NewValue(ir.OpConst, ir.Ptr, v.Pos)
+					out = append(out, null)
+					ssa.write(b, i, null)
 				}
 			}
 		}
+		due := r.due[b]
+		for k := range due {
+			if due[k].ptr == nil {
+				due[k].ptr, due[k].test = ssa.read(b, slices.Index(r.unsure, due[k].acquire)), true
+			}
+		}
+		ssa.leave(b, out)
 	}
-	return held
+	ssa.finish()
 }
 
-// baseOf returns the reference that a pointer was derived from.
-func baseOf(p *ir.Value) *ir.Value {
-	for p.Op == ir.OpPtrAdd || p.Op == ir.OpCopy {
-		p = p.Args[0]
+// heldPointer is what acquire a returns, or the lock that it takes.
+func heldPointer(a *ir.Value) *ir.Value {
+	if a.Aux.(*ir.HelperCall).Lock > 0 {
+		return a.Args[0]
 	}
-	return p
-}
-
-// nilOnEdge reports whether the k-th edge of b is taken when a is nil.
-func (r *releaser) nilOnEdge(b *ir.Block, k int, a *ir.Value) bool {
-	c := b.Control
-	if b.Term != ir.TermIf || c.Op != ir.OpEq && c.Op != ir.OpNe || c.Args[0] != a || !c.Args[1].IsConst(0) {
-		return false
-	}
-	return (c.Op == ir.OpEq) == (k == 0)
+	return a
 }
 
 // The helpers that give back.
@@ -119,15 +124,31 @@ const (
 	helperRingbufDiscard = 133
 )
 
-func emitRelease(b *ir.Block, a *ir.Value) {
-	h := a.Aux.(*ir.HelperCall)
-	id, args := h.ReleaseHelper, []*ir.Value{a}
-	if h.Lock > 0 {
-		id, args[0] = helperSpinUnlock, a.Args[0]
+// release gives ref back at the end of fault block b and returns the block that
+// ends in the fault now.
+func release(b *ir.Block, ref reference) *ir.Block {
+	last := b
+	if ref.test {
+		last = b.Func.NewBlock()
+		last.Term, last.Fault, last.Pos = ir.TermFault, b.Fault, b.Pos
+		null := b.Append(ir.OpConst, ir.Ptr, b.Pos)
+		held := b.Append(ir.OpNe, ir.I32, b.Pos, ref.ptr, null)
+		give := b.Func.NewBlock()
+		give.Pos = b.Pos
+		b.SetIf(held, give, last, b.Pos)
+		give.SetJump(last)
+		b = give
 	}
-	if id == helperRingbufDiscard {
+	h := ref.acquire.Aux.(*ir.HelperCall)
+	info := &ir.HelperCall{Name: "release", Releases: 1}
+	id, args := h.ReleaseHelper, []*ir.Value{ref.ptr}
+	switch {
+	case h.Lock > 0:
+		id, info = helperSpinUnlock, &ir.HelperCall{Name: "release", Lock: -1}
+	case id == helperRingbufDiscard:
 		args = append(args, b.Append(ir.OpConst, ir.I64, b.Pos))
 	}
 	call := b.Append(ir.OpHelper, ir.I64, b.Pos, args...)
-	call.Int, call.Aux = id, &ir.HelperCall{Name: "release"}
+	call.Int, call.Aux = id, info
+	return last
 }
