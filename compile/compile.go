@@ -14,7 +14,6 @@ package compile
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"go/token"
 	"go/types"
@@ -153,7 +152,7 @@ func Compile(ctx context.Context, cfg Config) (*Object, error) {
 	}
 	m.Bound = cfg.Bound
 	if err := pass.Run(m, pass.Config{Check: cfg.Check, Dump: cfg.Dump, DumpPass: cfg.DumpPass, DumpFunc: cfg.DumpFunc}); err != nil {
-		return nil, err
+		return nil, packetDiagnostic(m, err)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -230,19 +229,4 @@ func (o *Object) describe(m *ir.Module, pkg *source.Package) {
 			o.Variables = append(o.Variables, Variable{Name: v.Name, Type: v.Type, Const: v.Const})
 		}
 	}
-}
-
-// stackDiagnostic gives a stack overflow the position of its function.
-func stackDiagnostic(m *ir.Module, err error) error {
-	var se *codegen.StackError
-	if !errors.As(err, &se) {
-		return err
-	}
-	hint := "keep large values in a bpf.Scratch map"
-	if se.Frames > 0 {
-		hint = "let some of them be inlined"
-	}
-	var l diag.List
-	l.Add(m.Fset.Position(se.Func.Pos), subset.StackSize, hint, "%s", se.Error())
-	return l
 }

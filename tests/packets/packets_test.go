@@ -5,6 +5,7 @@ package packets
 import (
 	"bytes"
 	"context"
+	"errors"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -69,7 +70,6 @@ func inputs(n int) [][]byte {
 // load compiles package kern and loads it.
 func load(t *testing.T) *ebpf.Collection {
 	t.Helper()
-	testkit.RequireRoot(t)
 	obj, err := compile.Compile(context.Background(), compile.Config{Dir: "kern", Check: true})
 	if err != nil {
 		t.Fatal(err)
@@ -77,13 +77,24 @@ func load(t *testing.T) *ebpf.Collection {
 	if len(obj.Faults) > 0 {
 		t.Errorf("reading packets may fault: %v", obj.Faults)
 	}
-	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(obj.ELF))
+	return loadObject(t, obj.ELF)
+}
+
+// loadObject puts an object into the kernel until the test ends.
+func loadObject(t *testing.T, elf []byte) *ebpf.Collection {
+	t.Helper()
+	testkit.RequireRoot(t)
+	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(elf))
 	if err != nil {
 		t.Fatal(err)
 	}
 	c, err := ebpf.NewCollection(spec)
+	var ve *ebpf.VerifierError
+	if errors.As(err, &ve) {
+		t.Fatalf("%+v", ve)
+	}
 	if err != nil {
-		t.Fatalf("%+v", err)
+		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
 	return c

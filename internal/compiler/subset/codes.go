@@ -58,6 +58,7 @@ const (
 	StackSize      = "W1210"
 	NoForm         = "W1211"
 	FuncChoice     = "W1212"
+	StalePacket    = "W1213"
 	Recursion      = codeRecursion
 )
 

@@ -64,4 +64,23 @@ var lateRules = diag.Rules{
 		Why:    "BPF has no jump to an address known at run time",
 		WayOut: "call the functions in the branches of an if or switch",
 	},
+	{
+		Code:   StalePacket,
+		Title:  "packet slice used after a helper that may move the packet",
+		Why:    "the kernel may have put the packet elsewhere, so no pointer into it is valid any more",
+		WayOut: "make the slice again with ctx.Data()",
+		Example: `package p
+
+import "github.com/waggle-bpf/waggle/bpf/tc"
+
+//bpf:tc
+func F(ctx *tc.Context) tc.Action {
+	b := ctx.Data()
+	if !ctx.Pull(100).Ok() || len(b) < 1 || b[0] == 0 {
+		return tc.Drop
+	}
+	return tc.OK
+}
+`,
+	},
 }
