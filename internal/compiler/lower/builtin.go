@@ -138,14 +138,23 @@ func (f *fn) copyLoop(d, s bytesRep, n *ir.Value, size int64) {
 	f.jump(join)
 }
 
+// copyElement copies element i, which is below the lengths of both.
 func (f *fn) copyElement(d, s bytesRep, i *ir.Value, size int64) {
-	to := f.elementAddr(d, i, size, f.pos)
-	from := f.elementAddr(s, i, size, f.pos)
+	to, from := f.knownElement(d, i, size), f.knownElement(s, i, size)
 	if size == 1 || size == 2 || size == 4 || size == 8 {
 		f.storeLeaf(to, 0, f.loadLeaf(from, 0, ir.IntOfSize(size)))
 		return
 	}
 	f.move(to, from, size)
+}
+
+// knownElement returns the address of an element that exists. Only of packets the
+// kernel wants to see that.
+func (f *fn) knownElement(b bytesRep, i *ir.Value, size int64) *ir.Value {
+	if b.end != nil {
+		return f.packetElement(b, i, size, f.pos)
+	}
+	return f.scaled(b.ptr, i, size)
 }
 
 // countedLoop runs body for i = 0..n-1. The check of i against n stands at the

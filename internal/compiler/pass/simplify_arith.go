@@ -47,6 +47,10 @@ func simplifySub(_ simplifier, v *ir.Value) *ir.Value {
 	case x.IsConst(0):
 		v.Int = 0
 		return rewrite(v, ir.OpNeg, y)
+	case x.Op == ir.OpAdd && x.Args[0] == y: // the length of a[y : y+n]
+		return x.Args[1]
+	case x.Op == ir.OpAdd && x.Args[1] == y:
+		return x.Args[0]
 	case v.Int == ir.Length && x.Op == ir.OpPtrDiff:
 		return shorterDiff(v, x, y)
 	}

@@ -253,8 +253,8 @@ func SliceHalves(s []int16) (left, right int32) {
 }
 
 func CopyWithin(a *[12]uint8, from, to, n uint8) int {
-	f, t := int(from%12), int(to%12)
-	k := min(int(n%12), 12-max(f, t))
+	f, t := int(from&7), int(to&7)
+	k := min(int(n&7), 12-max(f, t))
 	return copy(a[t:t+k], a[f:f+k])
 }
 
