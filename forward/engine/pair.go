@@ -101,7 +101,8 @@ func (p *Pair) Source(d Direction) *net.TCPConn {
 // Sink returns the connection that a direction writes to.
 func (p *Pair) Sink(d Direction) *net.TCPConn { return p.Source(d.Other()) }
 
-// MarkEnded records that a direction's end has been passed on.
+// MarkEnded records that a direction has ended. It is called before the end is passed
+// on, because what the other side does then has to come second.
 func (p *Pair) MarkEnded(d Direction) {
 	p.first.CompareAndSwap(0, int32(d)+1)
 	p.ended[d].Store(true)
