@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -43,12 +44,16 @@ func TestScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	cache := goEnv(t)
-	server4, server6 := serve(t, "127.0.0.1:0"), serve(t, "[::1]:0")
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: testkit.Updating(),
 		Setup: func(e *testscript.Env) error {
-			e.Vars = append(e.Vars, "ROOT="+root, "SERVER4="+server4, "SERVER6="+server6)
+			if os.Geteuid() == 0 {
+				// Scripts run at the same time, and what one attaches to its
+				// loopback device is not for the others to see.
+				testkit.NewNS(t).Enter(t)
+			}
+			e.Vars = append(e.Vars, "ROOT="+root, "SERVER4="+serve(t, "127.0.0.1:0"), "SERVER6="+serve(t, "[::1]:0"))
 			e.Vars = append(e.Vars, cache...)
 			return nil
 		},
@@ -122,8 +127,11 @@ func waitTCX(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
+// patience is how long to wait for what should come soon: machines may be busy.
+const patience = 30 * time.Second
+
 func waitFor(ts *testscript.TestScript, what string, there func() bool) {
-	for deadline := time.Now().Add(10 * time.Second); !there(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !there(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			ts.Fatalf("waited in vain for %s", what)
 		}
@@ -148,8 +156,16 @@ func get(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: get url")
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	res, err := client.Get(args[0])
+	req, err := http.NewRequest(http.MethodGet, args[0], nil)
+	ts.Check(err)
+	// An http.Client would dial on a goroutine, thus outside the script's namespace.
+	c, err := net.Dial("tcp", req.URL.Host)
+	ts.Check(err)
+	defer c.Close()
+	ts.Check(c.SetDeadline(time.Now().Add(patience)))
+	req.Close = true
+	ts.Check(req.Write(c))
+	res, err := http.ReadResponse(bufio.NewReader(c), req)
 	ts.Check(err)
 	_, err = io.Copy(io.Discard, res.Body)
 	ts.Check(errors.Join(err, res.Body.Close()))

@@ -76,6 +76,17 @@ func (n *NS) Do(t testing.TB, f func()) {
 	f()
 }
 
+// Enter moves the calling goroutine into the namespace for the rest of its life; as
+// in Do, processes and sockets that it makes are there too, goroutines are not.
+func (n *NS) Enter(t testing.TB) {
+	t.Helper()
+	// The thread is never unlocked, so it ends with the goroutine.
+	runtime.LockOSThread()
+	if err := unix.Setns(n.FD(), unix.CLONE_NEWNET); err != nil {
+		t.Fatalf("enter network namespace: %v", err)
+	}
+}
+
 // Start starts a command in the namespace; nil is the namespace of the test. Its
 // output goes to the test's log, and it is killed, if need be, when the test ends.
 func (n *NS) Start(t testing.TB, cmd *exec.Cmd) {
