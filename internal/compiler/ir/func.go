@@ -27,7 +27,10 @@ type Func struct {
 	// alignment the addresses of callers' slots have that it is passed: a
 	// number with as many trailing zeros, 0 if it is passed none.
 	StackAlign []uint64
-	Pos        token.Pos
+	// Context tells which parameters are the program's context, once pass
+	// alignment ran.
+	Context []bool
+	Pos     token.Pos
 
 	nextValue, nextBlock, nextSlot int
 }
@@ -205,6 +208,19 @@ func (b *Block) RemoveSucc(i int) {
 // Reset makes v another operation in place.
 func (v *Value) Reset(op Op, args ...*Value) {
 	v.Op, v.Args, v.Int, v.Aux = op, args, 0, nil
+}
+
+// IsContext reports whether v is an address in the context of a program. It knows
+// once pass alignment ran.
+func (v *Value) IsContext() bool {
+	for v.Op == OpPtrAdd || v.Op == OpCopy {
+		v = v.Args[0]
+	}
+	if v.Op != OpParam {
+		return false
+	}
+	known := v.Block.Func.Context
+	return v.Int < int64(len(known)) && known[v.Int]
 }
 
 // IsConst reports whether v is the constant n.

@@ -56,7 +56,7 @@ func (s *selector) regOrScratch(v *ir.Value) mach.Reg {
 func (s *selector) store(v *ir.Value) {
 	x := v.Args[1]
 	n := widthOf(v, x.Type)
-	if x.Op == ir.OpConst && (n < 8 || fitsImm(x.Int)) {
+	if x.Op == ir.OpConst && (n < 8 || fitsImm(x.Int)) && !v.Args[0].IsContext() { // Linux 6.4 stores constants there too
 		base, off := s.address(v.Args[0], v.Int)
 		s.emit(mach.Insn{Op: mach.Opcode(mach.ClassST) | mach.ModeMEM | sizeBits[n], Dst: base, Off: off, Imm: int64(int32(x.Int))})
 		return

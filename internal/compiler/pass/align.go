@@ -13,12 +13,17 @@ import (
 // frameAlign is what pass frame aligns every slot to.
 const frameAlign = 8
 
-// alignParams finds out how the addresses of slots that calls pass are aligned.
-// Callers come first, because they may pass on what they were passed. Go's own
-// alignment is not enough to know: a [4]byte is read as one word.
+// alignParams finds out how the addresses of slots that calls pass are aligned, and
+// which parameters are the context. Callers come first, because they may pass on
+// what they were passed. Go's own alignment is not enough to know: a [4]byte is
+// read as one word.
 func alignParams(m *ir.Module) error {
 	for _, f := range m.Funcs {
 		f.StackAlign = make([]uint64, len(f.Params))
+		f.Context = make([]bool, len(f.Params))
+		if f.Prog != nil && len(f.Params) > 0 {
+			f.Context[0] = true
+		}
 	}
 	for _, f := range callersFirst(m) {
 		eachCall(f, func(call *ir.Value) {
@@ -26,6 +31,9 @@ func alignParams(m *ir.Module) error {
 			for i, a := range call.Args {
 				if align, stack := stackAlign(a); stack {
 					callee.StackAlign[i] |= align
+				}
+				if a.IsContext() {
+					callee.Context[i] = true
 				}
 			}
 		})
