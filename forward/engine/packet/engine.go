@@ -17,8 +17,9 @@ const Name = "packet"
 
 // Options are what the engine needs to know.
 type Options struct {
-	// Interfaces are those by which clients and backends are reached. Local
-	// ones are reached by loopback, which is always among them.
+	// Interfaces are those whose packets the programs may see, beside those of
+	// loopback, by which local clients and backends are reached. If it is empty,
+	// they are attached to each interface by which a connection comes.
 	Interfaces []string
 
 	// Dir is where programs, maps and links are pinned: a directory of a BPF
@@ -33,7 +34,7 @@ type Options struct {
 	// ends may have to say again; DefaultLinger if it is 0.
 	Linger time.Duration
 
-	// Mover moves the bytes until a pair is spliced.
+	// Mover moves the bytes until a pair is spliced. The engine closes it.
 	Mover Mover
 }
 
@@ -55,7 +56,7 @@ type Engine struct {
 	mover     Mover
 	kernel    *kernel
 	slots     *slots
-	attached  map[string]device
+	devices   *devices
 	addresses addresses
 	counters  counters
 
@@ -81,8 +82,9 @@ func New(o Options) (*Engine, error) {
 		return nil, fmt.Errorf("start engine packet: %w", err)
 	}
 	e := &Engine{
-		opts: o, mover: o.Mover, kernel: k, slots: k.slots, attached: k.attached,
-		pairs: map[uint32]*pair{}, stop: make(chan struct{}),
+		opts: o, mover: o.Mover, kernel: k, slots: k.slots, devices: k.devices,
+		addresses: addresses{ns: k.ns},
+		pairs:     map[uint32]*pair{}, stop: make(chan struct{}),
 	}
 	e.counters.init()
 	e.adopt()
@@ -126,7 +128,7 @@ func (e *Engine) Close() error {
 	}
 	e.leaving = nil
 	e.mu.Unlock()
-	return e.kernel.close()
+	return errors.Join(e.kernel.close(), e.mover.Close())
 }
 
 // housekeeping is how often the engine looks at the meters. Nothing is in a hurry:

@@ -44,6 +44,7 @@ func hasEthernet(name string) (bool, error) {
 
 // addresses knows which addresses are the machine's own and on which interface.
 type addresses struct {
+	ns    *netNS
 	mu    sync.Mutex
 	own   map[netip.Addr]string
 	asked time.Time
@@ -73,25 +74,30 @@ const loopback = "lo"
 
 func (a *addresses) ask() {
 	a.asked = time.Now()
-	devices, err := net.Interfaces()
-	if err != nil {
-		return
-	}
 	own := map[netip.Addr]string{}
-	for _, dev := range devices {
-		addrs, err := dev.Addrs()
+	err := a.ns.do(func() error {
+		devices, err := net.Interfaces()
 		if err != nil {
-			continue
+			return err
 		}
-		for _, addr := range addrs {
-			if n, ok := addr.(*net.IPNet); ok {
-				if ip, ok := netip.AddrFromSlice(n.IP); ok {
-					own[ip.Unmap()] = dev.Name
+		for _, dev := range devices {
+			addrs, err := dev.Addrs()
+			if err != nil {
+				continue // it has just been removed
+			}
+			for _, addr := range addrs {
+				if n, ok := addr.(*net.IPNet); ok {
+					if ip, ok := netip.AddrFromSlice(n.IP); ok {
+						own[ip.Unmap()] = dev.Name
+					}
 				}
 			}
 		}
+		return nil
+	})
+	if err == nil {
+		a.own = own
 	}
-	a.own = own
 }
 
 // route is the interface by which packets of a connection come and go, as far as

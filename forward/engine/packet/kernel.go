@@ -8,8 +8,6 @@ import (
 	"unsafe"
 
 	"github.com/cilium/ebpf"
-	"golang.org/x/sys/unix"
-
 	"github.com/waggle-bpf/waggle/forward/engine"
 	"github.com/waggle-bpf/waggle/forward/engine/packet/kern"
 	"github.com/waggle-bpf/waggle/load"
@@ -18,15 +16,13 @@ import (
 // kernel is the programs and maps, which processes may share.
 type kernel struct {
 	*Kern
-	slots    *slots
-	attached map[string]device
-	dir      string // of the pins
-	pinned   bool
-	locks    *locks // nil unless pinned
+	slots   *slots
+	devices *devices
+	ns      *netNS
+	dir     string // of the pins
+	pinned  bool
+	locks   *locks // nil unless pinned
 }
-
-// device is an interface that the programs are attached to.
-type device struct{ ethernet bool }
 
 // layout is part of the pins' path. It changes with the types in package kern, so
 // that a new forwarder never misreads what an old one has left.
@@ -35,22 +31,18 @@ const layout = "v1"
 // openKernel loads the programs, with the maps of earlier processes if they are
 // pinned, and attaches them or puts them in the place of those that are.
 func openKernel(o Options) (k *kernel, err error) {
-	k = &kernel{attached: map[string]device{}, pinned: !o.NoPersist}
+	k = &kernel{pinned: !o.NoPersist}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, k.close())
 			k = nil
 		}
 	}()
+	if k.ns, err = openNetNS(); err != nil {
+		return k, err
+	}
 	if k.pinned {
-		if k.dir, err = pinDir(o.Dir); err != nil {
-			return k, err
-		}
-		if k.locks, err = openLocks(k.dir); err != nil {
-			return k, err
-		}
-		// Who was here last may have removed it meanwhile.
-		if k.dir, err = pinDir(o.Dir); err != nil {
+		if err := k.openPins(o.Dir); err != nil {
 			return k, err
 		}
 	}
@@ -64,10 +56,9 @@ func openKernel(o Options) (k *kernel, err error) {
 	if k.slots, err = openSlots(k.Meters.Raw(), me); err != nil {
 		return k, err
 	}
-	for _, name := range append([]string{loopback}, o.Interfaces...) {
-		if err := k.attach(name); err != nil {
-			return k, err
-		}
+	k.devices = newDevices(k, o.Interfaces)
+	if err := k.devices.all(); err != nil {
+		return k, err
 	}
 	if k.pinned {
 		return k, k.locks.ready()
@@ -75,17 +66,17 @@ func openKernel(o Options) (k *kernel, err error) {
 	return k, nil
 }
 
-// pinDir returns the directory for this network namespace's pins.
-func pinDir(base string) (string, error) {
-	var ns unix.Stat_t
-	if err := unix.Stat("/proc/thread-self/ns/net", &ns); err != nil {
-		return "", fmt.Errorf("find network namespace: %w", err)
+// openPins takes the setup lock, which openKernel gives back, and makes the
+// directory: after it has the lock, because who was there before may have removed it.
+func (k *kernel) openPins(base string) (err error) {
+	k.dir = filepath.Join(base, fmt.Sprintf("%s-net%d", layout, k.ns.id))
+	if k.locks, err = openLocks(k.dir); err != nil {
+		return err
 	}
-	dir := filepath.Join(base, fmt.Sprintf("%s-net%d", layout, ns.Ino))
-	if err := os.MkdirAll(filepath.Join(dir, "links"), 0o700); err != nil {
-		return "", engine.Refuse("no BPF file system", fmt.Errorf("make directory for pins: %w", err))
+	if err := os.MkdirAll(filepath.Join(k.dir, "links"), 0o700); err != nil {
+		return engine.Refuse("no BPF file system", fmt.Errorf("make directory for pins: %w", err))
 	}
-	return dir, nil
+	return nil
 }
 
 func (k *kernel) load() error {
@@ -140,67 +131,26 @@ var sharedMaps = []string{"Flows", "Conns", "Meters", "Counts"}
 
 func (k *kernel) mapPath(name string) string { return filepath.Join(k.dir, "maps", name) }
 
-// hooks are where programs go.
-var hooks = []struct {
-	name         string
-	direction    load.Direction
-	ethernet, ip string // the programs
-}{
-	{"ingress", load.Ingress, "Ingress", "IngressIP"},
-	{"egress", load.Egress, "Egress", "EgressIP"},
-}
-
-// attach sees to it that the programs run on an interface.
-func (k *kernel) attach(name string) error {
-	if _, done := k.attached[name]; done {
-		return nil
+// takeOver puts a program in the place of the one whose link is pinned at path, if
+// there is one.
+func (k *kernel) takeOver(path, program string) (bool, error) {
+	l, err := load.OpenPinnedLink(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
 	}
-	ethernet, err := hasEthernet(name)
 	if err != nil {
-		return err
+		return false, err
 	}
-	for _, h := range hooks {
-		program := h.ip
-		if ethernet {
-			program = h.ethernet
-		}
-		if err := k.attachHook(name, h.name, program, h.direction); err != nil {
-			return err
-		}
-	}
-	k.attached[name] = device{ethernet}
-	return nil
-}
-
-func (k *kernel) attachHook(dev, hook, program string, direction load.Direction) error {
-	path := filepath.Join(k.dir, "links", dev+"-"+hook)
-	if k.pinned {
-		l, err := load.OpenPinnedLink(path)
-		if err == nil {
-			defer l.Close()
-			p, err := k.Program(program)
-			if err != nil {
-				return err
-			}
-			return l.Replace(p)
-		}
-		if !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-	}
-	links, err := k.Attach(program, load.Target{Interfaces: []string{dev}, Direction: direction})
+	defer l.Close()
+	p, err := k.Program(program)
 	if err != nil {
-		return engine.Refuse("programs not attached", err)
+		return false, err
 	}
-	if !k.pinned {
-		return nil
+	if err := l.Replace(p); err != nil {
+		// The interface is gone, and one of that name may be there again.
+		return false, l.Unpin()
 	}
-	for _, l := range links {
-		if err := l.Pin(path); err != nil && !errors.Is(err, load.ErrNotSupported) {
-			return err
-		}
-	}
-	return nil
+	return true, nil
 }
 
 // enter puts a pair into the maps.
@@ -263,6 +213,9 @@ func (k *kernel) close() error {
 	if k.locks != nil {
 		err = errors.Join(err, k.locks.close())
 	}
+	if k.ns != nil {
+		err = errors.Join(err, k.ns.close())
+	}
 	return err
 }
 
@@ -289,6 +242,8 @@ func (k *kernel) unpin() error {
 	if err := os.RemoveAll(k.dir); err != nil {
 		return fmt.Errorf("remove pins: %w", err)
 	}
-	_ = os.Remove(filepath.Dir(k.dir)) // fails if other namespaces have theirs there
+	// The directories above go too, unless somebody else has something there.
+	for dir := filepath.Dir(k.dir); os.Remove(dir) == nil; dir = filepath.Dir(dir) {
+	}
 	return nil
 }

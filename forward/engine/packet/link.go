@@ -47,15 +47,17 @@ func (e *Engine) place(p *engine.Pair) *engine.Refusal {
 	if ends[0][0].Addr().Is4() != ends[1][0].Addr().Is4() {
 		return engine.Refuse("IPv4 on one side, IPv6 on the other", nil)
 	}
-	var dev [2]string
+	var devices [2]device
 	for i, end := range ends {
-		dev[i] = e.addresses.route(end[0].Addr(), end[1].Addr())
-		if _, ok := e.attached[dev[i]]; !ok {
-			return engine.Refuse("interface not attached", fmt.Errorf("%v is reached by %q", end[0], dev[i]))
+		name := e.addresses.route(end[0].Addr(), end[1].Addr())
+		dev, err := e.devices.get(name)
+		if err != nil {
+			return engine.Refuse("interface not attached", fmt.Errorf("%v is reached by %q: %w", end[0], name, err))
 		}
+		devices[i] = dev
 	}
-	for i := range dev {
-		if dev[i] == loopback && !e.attached[dev[1-i]].ethernet {
+	for i, dev := range devices {
+		if dev.loopback && !devices[1-i].ethernet {
 			return engine.Refuse("local on one side, no link layer on the other", nil)
 		}
 	}

@@ -11,23 +11,29 @@ import (
 	"github.com/waggle-bpf/waggle/forward/engine"
 	"github.com/waggle-bpf/waggle/forward/engine/splice"
 	"github.com/waggle-bpf/waggle/internal/testkit"
+	"github.com/waggle-bpf/waggle/internal/testkit/command"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m) }
+func TestMain(m *testing.M) { command.Main(m, forwarder) }
 
-func start(t *testing.T) *Engine {
+// open returns an engine that is to be closed.
+func open(t testing.TB) *Engine {
 	t.Helper()
 	testkit.RequireRoot(t)
-	mover := splice.New(splice.Options{})
-	e, err := New(Options{Mover: mover, NoPersist: true})
+	e, err := New(Options{Mover: splice.New(splice.Options{}), NoPersist: true})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return e
+}
+
+func start(t testing.TB) *Engine {
+	t.Helper()
+	e := open(t)
 	t.Cleanup(func() {
 		if err := e.Close(); err != nil {
 			t.Error(err)
 		}
-		mover.Close()
 	})
 	return e
 }

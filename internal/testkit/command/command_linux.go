@@ -125,6 +125,15 @@ func (p *Process) Interrupt() []string {
 	return p.output()
 }
 
+// Kill ends the command so that it can't do anything about it.
+func (p *Process) Kill() {
+	p.t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.Wait()
+}
+
 // Wait waits for the command's end and returns its exit code.
 func (p *Process) Wait() int {
 	p.t.Helper()

@@ -71,7 +71,10 @@ func (c *Conn) trySplice(ctx *tc.Context, side uint32, s *segment) bool {
 	x, y := from.TCP(), to.TCP()
 	if x != nil && y != nil {
 		c.lock.Lock()
-		if c.State == Watching && mine.quiescent(other, s, x, y) {
+		// Once a FIN has been passed on, the sums agree again, but what the two
+		// connections have left to say is not the same any more.
+		open := from.State == sk.Established && to.State == sk.Established
+		if c.State == Watching && open && mine.quiescent(other, s, x, y) {
 			mine.join(other, s, x, y)
 			c.State = Spliced
 			done = true
