@@ -2,44 +2,17 @@ package backend
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"strings"
-	"sync/atomic"
+	"time"
 )
-
-// Group is the backends that connections are distributed over. Its methods may be
-// called from any goroutine.
-type Group struct {
-	config   Config
-	backends []*Backend
-	next     atomic.Uint64
-}
-
-// New makes a group and begins to check it. Backends that previous has too keep their
-// state and their counts; it may be nil, and is still to be closed.
-func New(c Config, previous *Group) (*Group, error) {
-	g := &Group{config: c}
-	for _, t := range c.Targets {
-		addr, err := netip.ParseAddrPort(t.Address)
-		if err != nil {
-			return nil, fmt.Errorf("make group %s: %w", c.Name, err)
-		}
-		g.backends = append(g.backends, &Backend{target: t.Address, addr: addr})
-	}
-	return g, nil
-}
-
-// Name is the group's name.
-func (g *Group) Name() string { return g.config.Name }
 
 // Dial connects to a backend: the one the policy picks for key, or another one if that
 // doesn't answer. The connection has TCP_NODELAY set and no keep-alive. Whoever gets
 // it calls the backend's Release when it has ended.
 //
-// The error is an *Unavailable, a *DialError or that of the context.
+// The error is an *Unavailable or a *DialError, or it is ctx's.
 func (g *Group) Dial(ctx context.Context, key Key) (*net.TCPConn, *Backend, error) {
 	return g.DialControl(ctx, key, nil)
 }
@@ -47,68 +20,122 @@ func (g *Group) Dial(ctx context.Context, key Key) (*net.TCPConn, *Backend, erro
 // DialControl is Dial with socket options for this connection alone, set after those
 // of the group's own Control. An error of either ends the dial.
 func (g *Group) DialControl(ctx context.Context, key Key, control Control) (*net.TCPConn, *Backend, error) {
-	b := g.backends[int(g.next.Add(1)%uint64(len(g.backends)))]
-	d := net.Dialer{KeepAlive: -1, Timeout: g.config.ConnectTimeout}
-	conn, err := d.DialContext(ctx, "tcp", b.addr.String())
-	if err != nil {
-		return nil, nil, &DialError{Group: g.config.Name, Attempts: []Attempt{{b, err}}}
+	s := g.set.Load()
+	if len(s.members) == 0 {
+		var err error
+		if s, err = g.wait(ctx); err != nil {
+			return nil, nil, err
+		}
 	}
-	b.active.Add(1)
-	return conn.(*net.TCPConn), b, nil
+	var tried []Attempt
+	for len(tried) < g.config.Attempts {
+		b := s.pick(g.config.Policy, g.turn.Add(1), key, tried)
+		if b == nil {
+			break
+		}
+		conn, err := g.attempt(ctx, b, control)
+		if err == nil {
+			return conn, b, nil
+		}
+		if ctx.Err() != nil {
+			return nil, nil, fmt.Errorf("dial group %s: %s: %w", g.config.Name, b, err)
+		}
+		tried = append(tried, Attempt{b, err})
+		if hopeless(err) {
+			break
+		}
+	}
+	return nil, nil, &DialError{Group: g.config.Name, Attempts: tried}
+}
+
+// wait returns the backends that are up, after those that have to be looked up first.
+func (g *Group) wait(ctx context.Context) (*set, error) {
+	timer := time.NewTimer(g.config.ConnectTimeout)
+	defer timer.Stop()
+	select {
+	case <-g.ready:
+	case <-timer.C:
+	case <-g.ctx.Done():
+	case <-ctx.Done():
+		return nil, fmt.Errorf("dial group %s: look up its backends: %w", g.config.Name, ended(ctx))
+	}
+	if s := g.set.Load(); len(s.members) > 0 {
+		return s, nil
+	}
+	return nil, &Unavailable{Group: g.config.Name, Backends: g.Status()}
+}
+
+// attempt dials one backend. The dial counts as a connection from its beginning, so that
+// many at a time don't all go to the same one.
+func (g *Group) attempt(ctx context.Context, b *Backend, control Control) (*net.TCPConn, error) {
+	if g.config.Own.Contains(b.addr) {
+		return nil, ErrLoop
+	}
+	b.count.active.Add(1)
+	b.count.dials.Add(1)
+	conn, err := b.dialer.connect(ctx, control)
+	if err == nil {
+		if b.suspect.Load() {
+			g.dialed(b)
+		}
+		return conn, nil
+	}
+	b.count.active.Add(-1)
+	if ctx.Err() == nil {
+		b.count.failed.Add(1)
+		if !local(err) {
+			g.dialFailed(b, err)
+		}
+	}
+	return nil, err
+}
+
+// dialed forgives a backend what went wrong before.
+func (g *Group) dialed(b *Backend) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	b.suspect.Store(false)
+	b.health.forgive()
+	g.publish()
+}
+
+// dialFailed remembers what went wrong and ejects the backend if that was enough.
+func (g *Group) dialFailed(b *Backend, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	b.suspect.Store(true)
+	now := time.Now()
+	if state, _ := b.health.judge(now); state != Up {
+		return // the dial began before that was known
+	}
+	after := b.health.dialFailed(err, g.config.Eject)
+	if after <= 0 || g.closed || len(g.set.Load().members) <= 1 {
+		return
+	}
+	b.health.eject(now.Add(after))
+	g.readmitAfter(b, after)
+	g.publish()
+}
+
+// readmitAfter ends an ejection when its time is over.
+func (g *Group) readmitAfter(b *Backend, after time.Duration) {
+	b.health.timer = time.AfterFunc(after, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if !g.closed {
+			g.publish()
+		}
+	})
 }
 
 // Adopt counts a connection that was dialled by somebody else, a process before this
 // one. It returns nil if the group has no backend of that address.
 func (g *Group) Adopt(addr netip.AddrPort) *Backend {
-	for _, b := range g.backends {
-		if b.addr == addr {
-			b.active.Add(1)
-			return b
-		}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	b := g.find(plain(addr))
+	if b != nil {
+		b.count.active.Add(1)
 	}
-	return nil
-}
-
-// Status returns the state of all backends, in the order of the configuration.
-func (g *Group) Status() []Status {
-	var list []Status
-	for _, b := range g.backends {
-		list = append(list, Status{Group: g.config.Name, Target: b.target, Addr: b.addr, State: Up, Active: b.Active()})
-	}
-	return list
-}
-
-// Close ends the checks. Connections stay as they are.
-func (g *Group) Close() error { return nil }
-
-func (e *Unavailable) Error() string {
-	return fmt.Sprintf("dial group %s: no backend is up", e.Group)
-}
-
-func (e *DialError) Error() string {
-	var list []string
-	for _, a := range e.Attempts {
-		list = append(list, fmt.Sprintf("%s: %v", a.Backend, a.Err))
-	}
-	return fmt.Sprintf("dial group %s: %s", e.Group, strings.Join(list, "; "))
-}
-
-// Unwrap returns the errors of the attempts.
-func (e *DialError) Unwrap() []error {
-	list := make([]error, len(e.Attempts))
-	for i, a := range e.Attempts {
-		list[i] = a.Err
-	}
-	return list
-}
-
-// Reason puts an error of Dial into one of a few words, for metrics: "refused",
-// "timeout", "unreachable", "reset", "no ports", "no descriptors", "no backend up",
-// "canceled", "other".
-func Reason(err error) string {
-	var u *Unavailable
-	if errors.As(err, &u) {
-		return "no backend up"
-	}
-	return "other"
+	return b
 }

@@ -2,173 +2,272 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net"
 	"net/netip"
-	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// What a Config has where it says nothing.
-const (
-	DefaultConnectTimeout = 5 * time.Second
-	DefaultAttempts       = 3
-	DefaultResolveTTL     = 30 * time.Second
-	DefaultEjectAfter     = 5
-	DefaultEjectFor       = 1 * time.Second
-	DefaultEjectMax       = 60 * time.Second
-	DefaultCheckInterval  = 5 * time.Second
-	DefaultCheckTimeout   = 2 * time.Second
-	DefaultRise           = 2
-	DefaultFall           = 3
+// Group is the backends that connections are distributed over. Its methods may be
+// called from any goroutine.
+type Group struct {
+	config Config
+	turn   atomic.Uint64
+	set    atomic.Pointer[set] // those that are up
+	ready  chan struct{}       // closed when every name was looked up once
 
-	// MaxWeight is the largest weight of a target.
-	MaxWeight = 256
-)
+	ctx    context.Context
+	cancel context.CancelFunc
+	work   sync.WaitGroup
 
-// Config is what a group is made of. Zero values stand for the defaults above.
-type Config struct {
-	Name    string
-	Targets []Target
-	Policy  Policy
-
-	// ConnectTimeout is how long one attempt may take, Attempts how many
-	// different backends a connection may try.
-	ConnectTimeout time.Duration
-	Attempts       int
-
-	// Check is the active health check, nil for none.
-	Check *Check
-	// Eject is the passive one: what dials that go wrong lead to.
-	Eject Eject
-
-	// ResolveTTL is how long a name's addresses are believed.
-	ResolveTTL time.Duration
-	// Resolve looks up a name; nil asks the system.
-	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
-
-	// Control sets socket options before connect, on the sockets of connections
-	// and health checks.
-	Control Control
-	// Own are the listeners of this process, which a group refuses to dial; nil
-	// for none.
-	Own *Listeners
-
-	// OnChange is told of every change of a backend's state, in order, and must
-	// not block. It may be nil.
-	OnChange func(Status)
+	mu      sync.Mutex
+	targets []*target
+	waiting int // names that were not looked up yet
+	closed  bool
 }
 
-// Target is where a group's connections go, as it is configured. A name stands for
-// all its addresses; each of them is a backend with the target's weight.
-type Target struct {
-	Address string // HOST:PORT
-	Weight  int    // connections compared with other targets, 1 to MaxWeight; 0 is 1
+// target is a configured address with the backends that it stands for.
+type target struct {
+	Target
+	host     string
+	port     uint16
+	name     bool // host is a name
+	backends []*Backend
+	since    time.Time // of the last answer that changed anything
+	err      error     // of the last look-up
 }
 
-// Control sets options of a socket before it connects to an address.
-type Control func(fd int, to netip.AddrPort) error
-
-// Eject says when dials that go wrong take a backend out, and for how long: For the
-// first time, double each further time without a connection in between, up to Max. A
-// group's last backend is never ejected, because that would help nobody.
-type Eject struct {
-	After    int // dials in a row; negative never ejects
-	For, Max time.Duration
-}
-
-// Policy says which of its backends a group gives a connection.
-type Policy int
-
-// The policies.
-const (
-	RoundRobin       Policy = iota // each in turn, as often as its weight says
-	LeastConnections               // the one with the fewest connections for its weight
-	HashSource                     // always the same for a client's address
-	HashName                       // always the same for the name the client asks for
-)
-
-var policies = []string{"round-robin", "least-connections", "hash-source", "hash-name"}
-
-// Policies are the names of the policies.
-func Policies() []string { return append([]string(nil), policies...) }
-
-func (p Policy) String() string {
-	if p >= 0 && int(p) < len(policies) {
-		return policies[p]
+// New makes a group and begins to check it. Backends that previous has too keep their
+// state and their counts; previous may be nil, and is still to be closed.
+func New(c Config, previous *Group) (*Group, error) {
+	if err := c.validate(); err != nil {
+		return nil, fmt.Errorf("make group %s: %w", c.Name, err)
 	}
-	return fmt.Sprintf("Policy(%d)", int(p))
+	g := &Group{config: c.complete(), ready: make(chan struct{})}
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+	heritage := previous.bequeath()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := time.Now()
+	for _, ct := range g.config.Targets {
+		setDefault(&ct.Weight, 1)
+		host, port, _ := SplitAddress(ct.Address) // validated
+		t := &target{Target: ct, host: host, port: port, since: now}
+		g.targets = append(g.targets, t)
+		if addr, err := netip.ParseAddr(host); err == nil {
+			g.setAddrs(t, []netip.Addr{addr}, heritage.backends)
+			continue
+		}
+		t.name = true
+		t.err = errors.New("the name was not looked up yet")
+		g.setAddrs(t, heritage.names[host], heritage.backends)
+		g.waiting++
+		g.work.Go(func() { g.keepResolved(t) })
+	}
+	if g.waiting == 0 {
+		close(g.ready)
+	}
+	g.publish()
+	return g, nil
 }
 
-// ParsePolicy returns the policy of that name.
-func ParsePolicy(name string) (Policy, error) {
-	for i, n := range policies {
-		if n == name {
-			return Policy(i), nil
+// Name is the group's name.
+func (g *Group) Name() string { return g.config.Name }
+
+// Policy is the group's policy.
+func (g *Group) Policy() Policy { return g.config.Policy }
+
+// Close ends the checks and waits for those under way. Connections stay as they are.
+func (g *Group) Close() error {
+	g.cancel()
+	g.mu.Lock()
+	g.closed = true
+	for _, t := range g.targets {
+		for _, b := range t.backends {
+			g.retire(b)
 		}
 	}
-	return 0, fmt.Errorf("no policy %q; there are %s", name, strings.Join(policies, ", "))
+	g.mu.Unlock()
+	g.work.Wait()
+	return nil
 }
 
-// Key is what the hash policies go by.
-type Key struct {
-	Source netip.Addr // the client's address
-	Name   string     // the name it asks for; without one, HashName goes by Source
+// heritage is what a group leaves to the one that takes its place.
+type heritage struct {
+	names    map[string][]netip.Addr
+	backends map[netip.AddrPort]heir
 }
 
-// Check is an active health check: connect, probe, close, in every interval.
-type Check struct {
-	Probe    Probe // nil is TCP
-	Port     uint16
-	Interval time.Duration
-	Timeout  time.Duration // for connect and probe together
-	Rise     int           // good checks in a row until a backend that is down is up
-	Fall     int           // bad checks in a row until a backend that is up is down
+// heir is what is left of a backend.
+type heir struct {
+	count   *counters
+	health  health
+	suspect bool
 }
 
-// Probe looks whether a backend is well.
-type Probe interface {
-	// Probe talks to a backend over a connection that has a deadline and is
-	// closed afterwards. The error says what is wrong.
-	Probe(conn net.Conn) error
-	// Name is one word for status and metrics.
-	Name() string
+// bequeath returns what a group, which may be nil, leaves.
+func (g *Group) bequeath() heritage {
+	h := heritage{make(map[string][]netip.Addr), make(map[netip.AddrPort]heir)}
+	if g == nil {
+		return h
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, t := range g.targets {
+		for _, b := range t.backends {
+			h.backends[b.addr] = heir{b.count, b.health.passOn(), b.suspect.Load()}
+			if t.name {
+				h.names[t.host] = append(h.names[t.host], b.addr.Addr())
+			}
+		}
+	}
+	return h
 }
 
-// TCP is the probe that is content with a connection.
-type TCP struct{}
-
-// HTTP is the probe that asks for a page.
-type HTTP struct {
-	Method string        // GET if empty
-	Path   string        // "/" if empty
-	Host   string        // the Host header; the backend's address if empty
-	Status []StatusRange // good status codes; 200 to 399 if empty
+// setAddrs gives a target its backends: those it had, those another group had, new ones.
+// An address that another target has too is that one's.
+func (g *Group) setAddrs(t *target, addrs []netip.Addr, heirs map[netip.AddrPort]heir) {
+	old := t.backends
+	t.backends = nil
+	for _, a := range addrs {
+		addr := netip.AddrPortFrom(a.Unmap(), t.port)
+		if g.find(addr) != nil {
+			continue
+		}
+		i := indexAddr(old, addr)
+		if i < 0 {
+			t.backends = append(t.backends, g.makeBackend(t, addr, heirs))
+			continue
+		}
+		t.backends = append(t.backends, old[i])
+	}
+	for _, b := range old {
+		if indexAddr(t.backends, b.addr) < 0 {
+			g.retire(b)
+		}
+	}
 }
 
-// StatusRange is a range of HTTP status codes, both ends included.
-type StatusRange struct{ From, To int }
-
-// Expect is the probe that sends bytes, if there are any, and waits for others.
-type Expect struct {
-	Send   []byte
-	Expect []byte // what the answer begins with
+func indexAddr(list []*Backend, addr netip.AddrPort) int {
+	for i, b := range list {
+		if b.addr == addr {
+			return i
+		}
+	}
+	return -1
 }
 
-// Unavailable is why a group has no backend to dial at all.
-type Unavailable struct {
-	Group string
-	Down  []Status
+// makeBackend makes a backend, as an heir if there is one, and begins to check it.
+func (g *Group) makeBackend(t *target, addr netip.AddrPort, heirs map[netip.AddrPort]heir) *Backend {
+	b := &Backend{
+		target: t.Address,
+		addr:   addr,
+		weight: t.Weight,
+		seed:   hashString(addr.String()),
+		dialer: dialer{to: addr, text: addr.String(), timeout: g.config.ConnectTimeout, control: g.config.Control},
+		count:  new(counters),
+		health: health{state: Up, since: time.Now()},
+	}
+	if h, ok := heirs[addr]; ok {
+		b.count, b.health = h.count, h.health
+		b.suspect.Store(h.suspect)
+		// Nobody would find out that it is up again.
+		b.health.down = b.health.down && g.config.Check != nil
+		if left := time.Until(b.health.until); left > 0 {
+			g.readmitAfter(b, left)
+		}
+	}
+	if g.config.Check != nil {
+		ctx, cancel := context.WithCancel(g.ctx)
+		b.health.stop = cancel
+		g.work.Go(func() { g.keepChecked(ctx, b) })
+	}
+	return b
 }
 
-// DialError is why none of the backends that were tried gave a connection.
-type DialError struct {
-	Group    string
-	Attempts []Attempt // in order, at least one
+// retire ends what goes on about a backend.
+func (g *Group) retire(b *Backend) {
+	if b.health.stop != nil {
+		b.health.stop()
+	}
+	if b.health.timer != nil {
+		b.health.timer.Stop()
+	}
 }
 
-// Attempt is one dial that went wrong.
-type Attempt struct {
-	Backend *Backend
-	Err     error
+// find returns the backend of an address.
+func (g *Group) find(addr netip.AddrPort) *Backend {
+	for _, t := range g.targets {
+		if i := indexAddr(t.backends, addr); i >= 0 {
+			return t.backends[i]
+		}
+	}
+	return nil
+}
+
+// publish tells of changed states and makes the set that connections go to. The mutex
+// is held.
+func (g *Group) publish() {
+	now := time.Now()
+	var up []*Backend
+	for _, t := range g.targets {
+		for _, b := range t.backends {
+			state, _ := b.health.judge(now)
+			if state == Up {
+				up = append(up, b)
+			}
+			if state != b.health.state {
+				b.health.state, b.health.since = state, now
+				if g.config.OnChange != nil {
+					g.config.OnChange(g.statusOf(t, b, now))
+				}
+			}
+		}
+	}
+	g.set.Store(newSet(up, g.config.Policy))
+}
+
+// Status returns the state of all backends, in the order of the configuration.
+func (g *Group) Status() []Status {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := time.Now()
+	var list []Status
+	for _, t := range g.targets {
+		for _, b := range t.backends {
+			list = append(list, g.statusOf(t, b, now))
+		}
+		if len(t.backends) == 0 && t.name {
+			s := Status{Group: g.config.Name, Target: t.Address, Weight: t.Weight, State: Unresolved, Since: t.since}
+			if t.err != nil {
+				s.Why = t.err.Error()
+			}
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+func (g *Group) statusOf(t *target, b *Backend, now time.Time) Status {
+	h := &b.health
+	s := Status{
+		Group: g.config.Name, Target: t.Address, Addr: b.addr, Weight: b.weight,
+		Since:  h.since,
+		Active: b.Active(), Dials: b.count.dials.Load(), Failed: b.count.failed.Load(), Checks: b.count.checks.Load(),
+		Latency: h.latency,
+	}
+	var why error
+	s.State, why = h.judge(now)
+	switch {
+	case g.config.Own.Contains(b.addr):
+		s.State, why = Loop, ErrLoop
+	case s.State == Ejected:
+		s.Until = h.until
+	}
+	if why != nil {
+		s.Why = why.Error()
+	}
+	return s
 }

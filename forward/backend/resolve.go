@@ -1,0 +1,86 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+const (
+	// maxAddrs is how many addresses of a name are used.
+	maxAddrs = 256
+	// resolveTimeout bounds one look-up, resolveRetry is when one that went wrong
+	// is repeated first; each further time it takes twice as long, up to the TTL.
+	resolveTimeout = 10 * time.Second
+	resolveRetry   = time.Second
+)
+
+// lookup asks the system.
+func lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+}
+
+// keepResolved looks up a target's name until the group is closed.
+func (g *Group) keepResolved(t *target) {
+	ttl := g.config.ResolveTTL
+	retry := min(resolveRetry, ttl)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for first := true; ; first = false {
+		select {
+		case <-g.ctx.Done():
+			return
+		case <-timer.C:
+		}
+		ctx, cancel := context.WithTimeout(g.ctx, resolveTimeout)
+		addrs, err := g.config.Resolve(ctx, t.host)
+		cancel()
+		if g.ctx.Err() != nil {
+			return
+		}
+		g.resolvedTo(t, addrs, err, first)
+		if err == nil {
+			retry = min(resolveRetry, ttl)
+			timer.Reset(jitter(ttl))
+			continue
+		}
+		timer.Reset(jitter(retry))
+		retry = min(2*retry, ttl)
+	}
+}
+
+// resolvedTo takes the answer of a look-up. After one that went wrong, the addresses
+// stay what they were.
+func (g *Group) resolvedTo(t *target, addrs []netip.Addr, err error, first bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if first {
+		if g.waiting--; g.waiting == 0 {
+			defer close(g.ready)
+		}
+	}
+	if t.err = err; err == nil && len(addrs) == 0 {
+		t.err = errors.New("the name has no address")
+	}
+	if err != nil || g.closed {
+		return
+	}
+	// The order says nothing: name servers change it with every answer.
+	addrs = slices.Clone(addrs)
+	slices.SortFunc(addrs, netip.Addr.Compare)
+	addrs = slices.Compact(addrs)
+	addrs = addrs[:min(len(addrs), maxAddrs)]
+	if sameAddrs(t.backends, addrs) {
+		return
+	}
+	t.since = time.Now()
+	g.setAddrs(t, addrs, nil)
+	g.publish()
+}
+
+func sameAddrs(list []*Backend, addrs []netip.Addr) bool {
+	return slices.EqualFunc(list, addrs, func(b *Backend, a netip.Addr) bool { return b.addr.Addr() == a.Unmap() })
+}
