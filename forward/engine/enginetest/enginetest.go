@@ -1,0 +1,223 @@
+//go:build linux
+
+// Package enginetest is what every engine has to pass. An engine's own tests call
+// it once:
+//
+//	func TestConformance(t *testing.T) {
+//		enginetest.Run(t, func(t testing.TB) engine.Engine { ... }, enginetest.Options{})
+//	}
+//
+// It forwards conversations of every shape and compares every byte; it breaks
+// connections, stops reading, aborts, and sends urgent data; and it counts what an
+// engine holds afterwards. It does so over loopback and between network namespaces,
+// over IPv4 and IPv6. With -short it does less, with WAGGLE_LONG=1 more, lossy links
+// included.
+package enginetest
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/waggle-bpf/waggle/forward/engine"
+	"github.com/waggle-bpf/waggle/internal/testkit"
+)
+
+// Options say what is special about an engine.
+type Options struct {
+	// MayRefuse lists the reasons for which the engine may refuse a pair. Then it
+	// is checked that it has not taken a byte. It fails if it refuses all pairs.
+	MayRefuse []string
+	// Skip lists checks that the engine can't pass, with the reason.
+	Skip map[string]string
+	// Ended, if not nil, is called when Forward has returned after both streams
+	// came whole; the connections are still open. It may look at how the pair was
+	// forwarded.
+	Ended func(*engine.Pair) error
+	// Loopback and Namespaces choose where to test; both if neither is set.
+	Loopback, Namespaces bool
+	// Buffered is how many bytes that nobody reads an engine may take from a
+	// sender at most, its sockets' buffers included; 48 MiB if zero.
+	Buffered int64
+
+	only string // checks whose names begin with it
+}
+
+func (o Options) withDefaults() Options {
+	if !o.Loopback && !o.Namespaces {
+		o.Loopback, o.Namespaces = true, true
+	}
+	if o.Buffered == 0 {
+		o.Buffered = 48 << 20
+	}
+	return o
+}
+
+// check is one thing that an engine has to do right. Its name is the test's.
+type check struct {
+	name string
+	when effort
+	run  func(*rig) error
+}
+
+// effort is how much there is time for.
+type effort int
+
+const (
+	always effort = iota
+	unlessShort
+	onlyLong
+
+	// waits marks a check that does little but wait. All of those run at once.
+	waits effort = 8
+)
+
+// fits tells whether there is time for something.
+func (e effort) fits() bool { return e&^waits <= available() }
+
+func available() effort {
+	switch {
+	case testkit.Long():
+		return onlyLong
+	case testing.Short():
+		return always
+	}
+	return unlessShort
+}
+
+func checks() []check {
+	return slices.Concat(conversations(), early(), resets(), pressure(), aborts(), crowds(), oddities())
+}
+
+// chosen are the checks that there is time for.
+func (o *Options) chosen() []check {
+	return slices.DeleteFunc(checks(), func(c check) bool {
+		return !c.when.fits() || !strings.HasPrefix(c.name, o.only)
+	})
+}
+
+// Run checks an engine. newEngine is called once for each place; its thread is then
+// in the network namespace of the forwarder's connections.
+func Run(t *testing.T, newEngine func(t testing.TB) engine.Engine, o Options) {
+	t.Helper()
+	o = o.withDefaults()
+	for _, p := range places(o) {
+		if !p.when.fits() {
+			continue
+		}
+		t.Run(p.name, func(t *testing.T) {
+			place := p.make(t)
+			r := &rig{place: place, options: o, times: generous}
+			before := holdings()
+			t.Run("engine", func(t *testing.T) { r.run(t, newEngine) })
+			if r.isStuck() {
+				return // told already; nothing can be said about leaks
+			}
+			if err := before.waitForReturn(0, r.times.soon); err != nil {
+				t.Errorf("after Close: %v", err)
+			}
+		})
+	}
+}
+
+// run makes an engine and lets it go through all checks.
+func (r *rig) run(t *testing.T, newEngine func(testing.TB) engine.Engine) {
+	r.t = t
+	r.place.in(t, r.place.forwarder, func() { r.engine = newEngine(t) })
+	t.Cleanup(func() {
+		if r.isStuck() {
+			return // Close must not be called while a Forward runs
+		}
+		if err := r.engine.Close(); err != nil {
+			t.Errorf("close engine: %v", err)
+		}
+	})
+	r.listen(t)
+	list := r.options.chosen()
+	results := r.begin(list)
+	for _, c := range list {
+		t.Run(c.name, func(t *testing.T) {
+			if reason := r.options.Skip[c.name]; reason != "" {
+				t.Skip(reason)
+			}
+			if err := results[c.name](); err != nil {
+				t.Error(err)
+			}
+		})
+		if r.isStuck() {
+			t.Fatal("a Forward does not end; the other checks are left out")
+		}
+	}
+	t.Log(r.account())
+	if r.forwarded == 0 {
+		t.Error("the engine has refused every pair")
+	}
+}
+
+// begin returns functions that do a check, or tell the result if it has been done:
+// the checks that wait are done at once, here.
+func (r *rig) begin(list []check) map[string]func() error {
+	results := make(map[string]func() error)
+	var waiting sync.WaitGroup
+	for _, c := range list {
+		results[c.name] = func() error { return c.run(r) }
+		if c.when&waits == 0 || r.options.Skip[c.name] != "" {
+			continue
+		}
+		var err error
+		waiting.Go(func() { err = c.run(r) })
+		results[c.name] = func() error { return err }
+	}
+	waiting.Wait()
+	return results
+}
+
+func (r *rig) isStuck() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stuck
+}
+
+// account says what became of all pairs.
+func (r *rig) account() string {
+	text := fmt.Sprintf("%s: %d pairs forwarded", r.engine.Name(), r.forwarded)
+	for _, reason := range slices.Sorted(maps.Keys(r.refused)) {
+		text += fmt.Sprintf(", %d refused (%s)", r.refused[reason], reason)
+	}
+	return text
+}
+
+// times is how long things may take.
+type times struct {
+	soon     time.Duration // what takes no time by itself
+	reset    time.Duration // an RST on its way from one end to the other
+	patience time.Duration // a conversation
+}
+
+// generous are the times that engines have, enough for a busy machine.
+var generous = times{soon: 5 * time.Second, reset: time.Second, patience: time.Minute}
+
+// within tells an error if something has taken longer than it may.
+func within(what string, took, limit time.Duration) error {
+	if took <= limit {
+		return nil
+	}
+	return fmt.Errorf("%s took %v, more than %v", what, took.Round(time.Millisecond), limit)
+}
+
+var errTimeout = errors.New("it has not")
+
+// eventually waits until a condition holds.
+func eventually(what string, limit time.Duration, holds func() bool) error {
+	for deadline := time.Now().Add(limit); !holds(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("wait %v for %s: %w", limit, what, errTimeout)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+//go:build linux
+
+package enginetest
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/waggle-bpf/waggle/internal/testkit"
+)
+
+// place is where the three parties are: their network namespaces, nil for that of
+// the test, and the addresses that the forwarder and the backend listen on.
+type place struct {
+	client, forwarder, backend *testkit.NS
+	front, back                netip.Addr
+}
+
+// placeKind makes a place.
+type placeKind struct {
+	name string
+	when effort
+	make func(testing.TB) *place
+}
+
+// places lists where to test.
+func places(o Options) (kinds []placeKind) {
+	if o.Loopback {
+		kinds = append(kinds,
+			placeKind{"loopback IPv4", always, loopback("127.0.0.1")},
+			placeKind{"loopback IPv6", unlessShort, loopback("::1")})
+	}
+	if o.Namespaces {
+		kinds = append(kinds,
+			placeKind{"namespaces IPv4", unlessShort, func(t testing.TB) *place { return between(t, v4) }},
+			placeKind{"namespaces IPv6", always, func(t testing.TB) *place { return between(t, v6) }})
+	}
+	return kinds
+}
+
+func loopback(addr string) func(testing.TB) *place {
+	return func(testing.TB) *place {
+		a := netip.MustParseAddr(addr)
+		return &place{front: a, back: a}
+	}
+}
+
+func v4(e testkit.End) netip.Addr { return e.V4 }
+func v6(e testkit.End) netip.Addr { return e.V6 }
+
+// between makes three namespaces in a row, with a wire from each to the next.
+func between(t testing.TB, addr func(testkit.End) netip.Addr) *place {
+	t.Helper()
+	p := &place{client: testkit.NewNS(t), forwarder: testkit.NewNS(t), backend: testkit.NewNS(t)}
+	front := testkit.NewWire(t, p.client, p.forwarder, 1)
+	back := testkit.NewWire(t, p.forwarder, p.backend, 2)
+	p.front, p.back = addr(front.B), addr(back.B)
+	return p
+}
+
+// in does f in a namespace of the place.
+func (*place) in(t testing.TB, ns *testkit.NS, f func()) {
+	t.Helper()
+	if ns == nil {
+		f()
+		return
+	}
+	ns.Do(t, f)
+}
