@@ -25,6 +25,8 @@ var arrows = []arrow{
 	// A kernel half sees the kernel library and nothing else.
 	{"httpwatch/kern", []string{"bpf"}},
 	{"httpwatch", []string{"load", "bpf"}},
+	// What engines' tests share; it makes networks.
+	{"forward/engine/enginetest", []string{"forward/engine", "internal/testkit"}},
 	{"load", []string{"internal/abi", "internal/faultinfo"}},
 
 	{"compile", []string{"internal/compiler", "internal/abi", "internal/faultinfo"}},
@@ -99,7 +101,7 @@ var doors = []struct {
 	{"github.com/alecthomas/kong", []string{"internal/cli"}, "the command line is the command's business"},
 	{"github.com/cilium/ebpf", []string{"load", "compile", "httpwatch", "internal/cli", "internal/compiler/object", "internal/testkit", "bench", "examples", "tests", "internal/bindgen", "internal/abi/gen"}, "the compiler's middle must not depend on the loader's library"},
 	{"golang.org/x/tools/go/ssa", []string{"internal/compiler/source", "internal/compiler/subset", "internal/compiler/lower"}, "below lower there is only our own representation"},
-	{"testing", []string{"bpf/bpftest", "internal/testkit", "tests", "bench"}, "test hooks don't belong in what users run"},
+	{"testing", []string{"bpf/bpftest", "internal/testkit", "forward/engine/enginetest", "tests", "bench"}, "test hooks don't belong in what users run"},
 	{"os/exec", []string{"internal/testkit", "internal/abi/gen", "internal/lint", "bench", "examples", "tests", "internal/compiler/source", "load"}, "waggle needs no other program; source asks for a Go toolchain, load looks up executables to probe"},
 }
 
