@@ -49,7 +49,8 @@ func recordSize(record []byte) bool {
 func parseTLS(p *Parser, b []byte) Status {
 	for len(b)-p.line >= recordHeader {
 		record := b[p.line:]
-		if record[0] != typeHandshake || record[1] != 3 || !recordSize(record) {
+		// The version of a record means nothing but in the first one.
+		if record[0] != typeHandshake || !recordSize(record) {
 			return p.malformed("something else amid the records of a ClientHello")
 		}
 		n := recordHeader + int(binary.BigEndian.Uint16(record[3:]))
