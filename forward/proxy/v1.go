@@ -23,7 +23,7 @@ func parseV1(b []byte) (Header, int, error) {
 	if err := signature(b, v1Signature); err != nil {
 		return Header{}, 0, err
 	}
-	end := bytes.IndexAny(b[:min(len(b), maxV1)], "\r\n\x00")
+	end := bytes.IndexAny(b[:min(len(b), maxV1)], "\r\n")
 	switch {
 	case end < 0 && len(b) < maxV1, end == len(b)-1 && b[end] == '\r' && end < maxV1-1:
 		return Header{}, 0, ErrShort
