@@ -95,8 +95,11 @@ func (p *Parser) clientHello(message []byte) Status {
 	session := r.vector8()
 	ciphers := r.vector16()
 	compression := r.vector8()
-	if !ok || session == nil || len(session) > 32 || ciphers == nil || len(ciphers)%2 != 0 || compression == nil {
+	switch {
+	case !ok || session == nil || ciphers == nil || len(ciphers)%2 != 0 || compression == nil:
 		return p.malformed("ClientHello cut short")
+	case len(session) > 32:
+		return p.malformed("session ID longer than 32 bytes")
 	}
 	if len(r) > 0 {
 		extensions := r.vector16()
