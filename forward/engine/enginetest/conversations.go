@@ -13,9 +13,6 @@ import (
 	"github.com/waggle-bpf/waggle/internal/testkit/stream"
 )
 
-// bulk is how much a long stream carries.
-func bulk() int64 { return [...]int64{256 << 10, 8 << 20, 256 << 20}[available()] }
-
 type (
 	side   = stream.Side
 	pace   = stream.Pace
@@ -26,7 +23,7 @@ type (
 var crawl = pace{Min: 1 << 10, Max: 64 << 10, Delay: 100 * time.Millisecond, Pause: 2 * time.Millisecond, Every: 4}
 
 // shapes are the conversations that every engine has to carry, by name.
-func shapes() []struct {
+func shapes(bulk int64) []struct {
 	name   string
 	script script
 } {
@@ -40,30 +37,30 @@ func shapes() []struct {
 		{"one byte each", script{Client: side{Size: 1, EndAt: 1}, Server: side{Size: 1, Start: 1}}},
 		{"request and reply", script{Client: side{Size: 200, EndAt: stream.AfterEnd}, Server: side{Size: 3000, Start: 200}}},
 		{"backend speaks first", script{Client: side{Size: 1000, Start: 21, EndAt: 5021}, Server: side{Size: 5021}}},
-		{"upload", script{Client: side{Size: bulk()}, Server: side{EndAt: stream.AfterEnd}}},
-		{"download", script{Client: side{EndAt: stream.AfterEnd}, Server: side{Size: bulk()}}},
-		{"both ways at once", script{Client: side{Size: bulk()}, Server: side{Size: bulk()}}},
+		{"upload", script{Client: side{Size: bulk}, Server: side{EndAt: stream.AfterEnd}}},
+		{"download", script{Client: side{EndAt: stream.AfterEnd}, Server: side{Size: bulk}}},
+		{"both ways at once", script{Client: side{Size: bulk}, Server: side{Size: bulk}}},
 		{"ragged writes and reads", script{
-			Client: side{Size: bulk() / 2, Write: stream.Ragged, Read: stream.Ragged},
-			Server: side{Size: bulk() / 2, Write: stream.Ragged, Read: stream.Ragged}}},
+			Client: side{Size: bulk / 2, Write: stream.Ragged, Read: stream.Ragged},
+			Server: side{Size: bulk / 2, Write: stream.Ragged, Read: stream.Ragged}}},
 		{"byte by byte", script{
 			Client: side{Size: 3000, Write: stream.Bytewise}, Server: side{Size: 3000, Write: stream.Bytewise}}},
 		{"with pauses", script{
-			Client: side{Size: bulk() / 8, Write: stream.Halting, Read: stream.Ragged},
-			Server: side{Size: bulk() / 8, Write: stream.Halting, Read: stream.Ragged}}},
+			Client: side{Size: bulk / 8, Write: stream.Halting, Read: stream.Ragged},
+			Server: side{Size: bulk / 8, Write: stream.Halting, Read: stream.Ragged}}},
 		{"upload, end, long reply", script{
-			Client: side{Size: bulk() / 2}, Server: side{Size: bulk() / 2, Start: stream.AfterEnd}}},
+			Client: side{Size: bulk / 2}, Server: side{Size: bulk / 2, Start: stream.AfterEnd}}},
 		{"download, end, long answer", script{
-			Client: side{Size: bulk() / 2, Start: stream.AfterEnd}, Server: side{Size: bulk() / 2}}},
-		{"backend reads slowly", script{Client: side{Size: bulk()}, Server: side{Read: crawl, EndAt: stream.AfterEnd}}},
-		{"client reads slowly", script{Client: side{Read: crawl}, Server: side{Size: bulk()}}},
-		{"both read slowly", script{Client: side{Size: bulk(), Read: crawl}, Server: side{Size: bulk(), Read: crawl}}},
+			Client: side{Size: bulk / 2, Start: stream.AfterEnd}, Server: side{Size: bulk / 2}}},
+		{"backend reads slowly", script{Client: side{Size: bulk}, Server: side{Read: crawl, EndAt: stream.AfterEnd}}},
+		{"client reads slowly", script{Client: side{Read: crawl}, Server: side{Size: bulk}}},
+		{"both read slowly", script{Client: side{Size: bulk, Read: crawl}, Server: side{Size: bulk, Read: crawl}}},
 	}
 }
 
 // conversations checks shapes, and random scripts.
-func conversations() (list []check) {
-	for _, shape := range shapes() {
+func conversations(z size) (list []check) {
+	for _, shape := range shapes(z.bulk) {
 		when := always
 		if strings.HasSuffix(shape.name, "slowly") {
 			when |= waits
@@ -73,13 +70,12 @@ func conversations() (list []check) {
 		}})
 	}
 	return append(list,
-		check{"conversation/random", always, randomConversations},
+		check{"conversation/random", always, func(r *rig) error { return r.randomConversations(z.random) }},
 		check{"conversation/small buffers", always | waits, smallBuffers},
 	)
 }
 
-func randomConversations(r *rig) error {
-	n := [...]int{10, 40, 1000}[available()]
+func (r *rig) randomConversations(n int) error {
 	rng := rand.New(rand.NewPCG(uint64(n), 7))
 	for i := range n {
 		s := stream.Random(rng, 1<<18)

@@ -12,11 +12,11 @@ import (
 )
 
 // crowds checks many connections.
-func crowds() []check {
+func crowds(z size) []check {
 	return []check{
 		{"crowd/100 at once", always, func(r *rig) error { return r.crowd(100) }},
 		{"crowd/1000 at once", onlyLong, func(r *rig) error { return r.crowd(1000) }},
-		{"crowd/one after the other", always, churn},
+		{"crowd/one after the other", always, func(r *rig) error { return r.churn(z.churn) }},
 	}
 }
 
@@ -44,9 +44,8 @@ func (r *rig) crowd(n int) error {
 }
 
 // churn has many short connections, some at a time.
-func churn(r *rig) error {
+func (r *rig) churn(each int) error {
 	const workers = 8
-	each := [...]int{20, 50, 2000}[available()]
 	sessions := make(chan *session, workers)
 	errs := make(chan error, workers)
 	for range workers {

@@ -36,18 +36,17 @@ var earlyCases = []struct {
 var proxyHeader = []byte("PROXY TCP4 192.0.2.1 192.0.2.2 4711 443\r\n")
 
 // early checks what came before Forward was called.
-func early() (list []check) {
+func early(z size) (list []check) {
 	for _, c := range earlyCases {
 		list = append(list, check{"early/" + c.name, always, func(r *rig) error {
 			return r.earlyConversation(c.script, c.take)
 		}})
 	}
-	return append(list, check{"early/random", always, randomEarly})
+	return append(list, check{"early/random", always, func(r *rig) error { return r.randomEarly(z.early) }})
 }
 
 // randomEarly takes any number of bytes of writes of any size.
-func randomEarly(r *rig) error {
-	n := [...]int{10, 60, 2000}[available()]
+func (r *rig) randomEarly(n int) error {
 	for i := range n {
 		size := 1 + i*i*37%20_000
 		sc := script{

@@ -90,16 +90,43 @@ func available() effort {
 	return unlessShort
 }
 
-func checks() []check {
-	return slices.Concat(conversations(), early(), resets(), pressure(), aborts(), crowds(), oddities())
+func checks(z size) []check {
+	return slices.Concat(conversations(z), early(z), resets(), pressure(), aborts(), crowds(z), oddities())
 }
 
-// chosen are the checks that there is time for.
-func (o *Options) chosen() []check {
-	return slices.DeleteFunc(checks(), func(c check) bool {
-		return !c.when.fits() || !strings.HasPrefix(c.name, o.only)
+// size is how much the checks do.
+type size struct {
+	bulk   int64 // bytes of a long stream
+	random int   // random scripts
+	early  int   // random scripts with a router that has read
+	churn  int   // short connections, eight times as many
+}
+
+// sizes are those of places with good links, by effort.
+var sizes = [...]size{
+	always:      {bulk: 256 << 10, random: 10, early: 10, churn: 20},
+	unlessShort: {bulk: 8 << 20, random: 40, early: 60, churn: 50},
+	onlyLong:    {bulk: 256 << 20, random: 1000, early: 2000, churn: 2000},
+}
+
+// chosen are the checks that there is time for, and that the place is good for.
+func (r *rig) chosen() []check {
+	z, left := sizes[available()], []string(nil)
+	if r.place.lossy {
+		z, left = lossySize, leftOut
+	}
+	return slices.DeleteFunc(checks(z), func(c check) bool {
+		out := slices.ContainsFunc(left, func(prefix string) bool { return strings.HasPrefix(c.name, prefix) })
+		return out || !c.when.fits() || !strings.HasPrefix(c.name, r.options.only)
 	})
 }
+
+// What is checked over lossy links: an RST is sent once and may be lost; a thousand
+// connections take minutes to be made.
+var (
+	lossySize = size{bulk: 1 << 20, random: 30, early: 10, churn: 20}
+	leftOut   = []string{"reset/", "crowd/1000"}
+)
 
 // Run checks an engine. newEngine is called once for each place; its thread is then
 // in the network namespace of the forwarder's connections.
@@ -113,6 +140,9 @@ func Run(t *testing.T, newEngine func(t testing.TB) engine.Engine, o Options) {
 		t.Run(p.name, func(t *testing.T) {
 			place := p.make(t)
 			r := &rig{place: place, options: o, times: generous}
+			if place.lossy {
+				r.times = patient
+			}
 			before := holdings()
 			t.Run("engine", func(t *testing.T) { r.run(t, newEngine) })
 			if r.isStuck() {
@@ -138,7 +168,7 @@ func (r *rig) run(t *testing.T, newEngine func(testing.TB) engine.Engine) {
 		}
 	})
 	r.listen(t)
-	list := r.options.chosen()
+	list := r.chosen()
 	results := r.begin(list)
 	for _, c := range list {
 		t.Run(c.name, func(t *testing.T) {
@@ -194,13 +224,18 @@ func (r *rig) account() string {
 
 // times is how long things may take.
 type times struct {
-	soon     time.Duration // what takes no time by itself
-	reset    time.Duration // an RST on its way from one end to the other
-	patience time.Duration // a conversation
+	soon      time.Duration // what takes no time by itself
+	reset     time.Duration // an RST on its way from one end to the other
+	roundTrip time.Duration // the median one of single bytes
+	patience  time.Duration // a conversation
 }
 
 // generous are the times that engines have, enough for a busy machine.
-var generous = times{soon: 5 * time.Second, reset: time.Second, patience: time.Minute}
+var generous = times{soon: 5 * time.Second, reset: time.Second, roundTrip: 20 * time.Millisecond, patience: time.Minute}
+
+// patient are those over lossy links, where a packet may have to be sent again and
+// again, after longer and longer times.
+var patient = times{soon: time.Minute, reset: time.Minute, roundTrip: 300 * time.Millisecond, patience: 5 * time.Minute}
 
 // within tells an error if something has taken longer than it may.
 func within(what string, took, limit time.Duration) error {

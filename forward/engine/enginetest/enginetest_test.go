@@ -151,7 +151,7 @@ func TestFaults(t *testing.T) {
 			silent := &silentT{TB: t}
 			r := &rig{t: silent, place: loopback("127.0.0.1")(t), options: Options{}.withDefaults(), times: quick, engine: plain{f.forward}}
 			r.listen(t)
-			for _, c := range checks() {
+			for _, c := range checks(sizes[always]) {
 				if c.name == f.check {
 					if err := c.run(r); err == nil || !strings.Contains(err.Error(), f.want) {
 						t.Errorf("%s: got %v, want %q", c.name, err, f.want)
@@ -165,7 +165,7 @@ func TestFaults(t *testing.T) {
 }
 
 // quick are times for engines that fail for sure.
-var quick = times{soon: 500 * time.Millisecond, reset: time.Second, patience: 3 * time.Second}
+var quick = times{soon: 500 * time.Millisecond, reset: time.Second, roundTrip: 20 * time.Millisecond, patience: 3 * time.Second}
 
 // onlyWriter hides that a connection can splice, for which package net keeps pipes.
 type onlyWriter struct{ io.Writer }
@@ -183,7 +183,7 @@ func TestStuck(t *testing.T) {
 	deaf := plain{func(*engine.Pair) engine.End { <-ended; return engine.End{} }}
 	r := &rig{t: t, place: loopback("127.0.0.1")(t), options: Options{}.withDefaults(), times: quick, engine: deaf}
 	r.listen(t)
-	for _, c := range checks() {
+	for _, c := range checks(sizes[always]) {
 		if c.name == "abort/before Forward" {
 			if err := c.run(r); err == nil || !r.stuck {
 				t.Errorf("got %v, stuck %t", err, r.stuck)

@@ -51,7 +51,7 @@ func pingPong(r *rig) error {
 		times[i] = time.Since(start)
 	}
 	slices.Sort(times)
-	return within("the median round trip", times[rounds/2], 20*time.Millisecond)
+	return within("the median round trip", times[rounds/2], r.times.roundTrip)
 }
 
 func (*session) send(c *net.TCPConn, n int) error {

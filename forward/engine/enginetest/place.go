@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/waggle-bpf/waggle/internal/testkit"
+	"github.com/waggle-bpf/waggle/internal/testkit/link"
 )
 
 // place is where the three parties are: their network namespaces, nil for that of
@@ -14,6 +15,7 @@ import (
 type place struct {
 	client, forwarder, backend *testkit.NS
 	front, back                netip.Addr
+	lossy                      bool // the links are bad
 }
 
 // placeKind makes a place.
@@ -32,8 +34,10 @@ func places(o Options) (kinds []placeKind) {
 	}
 	if o.Namespaces {
 		kinds = append(kinds,
-			placeKind{"namespaces IPv4", unlessShort, func(t testing.TB) *place { return between(t, v4) }},
-			placeKind{"namespaces IPv6", always, func(t testing.TB) *place { return between(t, v6) }})
+			placeKind{"namespaces IPv4", unlessShort, func(t testing.TB) *place { return between(t, v4, testkit.NewWire) }},
+			placeKind{"namespaces IPv6", always, func(t testing.TB) *place { return between(t, v6, testkit.NewWire) }},
+			placeKind{"lossy IPv4", onlyLong, func(t testing.TB) *place { return badlyBetween(t, v4) }},
+			placeKind{"lossy IPv6", onlyLong, func(t testing.TB) *place { return badlyBetween(t, v6) }})
 	}
 	return kinds
 }
@@ -49,12 +53,29 @@ func v4(e testkit.End) netip.Addr { return e.V4 }
 func v6(e testkit.End) netip.Addr { return e.V6 }
 
 // between makes three namespaces in a row, with a wire from each to the next.
-func between(t testing.TB, addr func(testkit.End) netip.Addr) *place {
+func between(t testing.TB, addr func(testkit.End) netip.Addr, wire func(t testing.TB, a, b *testkit.NS, subnet byte) *testkit.Pair) *place {
 	t.Helper()
 	p := &place{client: testkit.NewNS(t), forwarder: testkit.NewNS(t), backend: testkit.NewNS(t)}
-	front := testkit.NewWire(t, p.client, p.forwarder, 1)
-	back := testkit.NewWire(t, p.forwarder, p.backend, 2)
+	front := wire(t, p.client, p.forwarder, 1)
+	back := wire(t, p.forwarder, p.backend, 2)
 	p.front, p.back = addr(front.B), addr(back.B)
+	return p
+}
+
+// badlyBetween is between, with links that lose, repeat and reorder.
+func badlyBetween(t testing.TB, addr func(testkit.End) netip.Addr) *place {
+	t.Helper()
+	p := between(t, addr, func(t testing.TB, a, b *testkit.NS, subnet byte) *testkit.Pair {
+		im := link.Bad
+		im.Seed = uint64(subnet)
+		l := link.New(t, a, b, subnet, im)
+		t.Cleanup(func() {
+			there, back := l.Stats()
+			t.Logf("link %d: there %v; back %v", subnet, there, back)
+		})
+		return l.Pair
+	})
+	p.lossy = true
 	return p
 }
 
