@@ -135,7 +135,7 @@ func removeCgroupBase() {
 // removeCgroup removes an empty cgroup; it becomes empty only after the last
 // process has been reaped.
 func removeCgroup(dir string) error {
-	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		err := unix.Rmdir(dir)
 		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
 			return err

@@ -27,10 +27,10 @@ type stock struct {
 }
 
 // waitForLeaks compares with what there is now. Some things end a little after
-// the test that made them, so it gives them a second.
+// the test that made them, so it gives them some seconds.
 func (before stock) waitForLeaks() []string {
 	var leaks []string
-	for deadline := time.Now().Add(time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		now, err := takeStock(before.isolated)
 		if err != nil {
 			return []string{"unknown things: " + err.Error()}
@@ -194,42 +194,53 @@ func (s stock) addCgroups() error {
 
 // addProcesses lists the processes that tests started and that still run.
 func (s stock) addProcesses() error {
-	pids, err := companions()
+	own, err := os.Stat(mountNamespace(os.Getpid()))
+	if err != nil {
+		return err
+	}
+	pids, err := membersOf(own)
 	for _, pid := range pids {
+		if pid == os.Getpid() {
+			continue
+		}
 		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 		s.add(fmt.Sprint("process ", pid), "process %d (%s)", pid, strings.TrimSpace(string(name)))
 	}
 	return err
 }
 
-// companions are the other processes in this process's mount namespace: its
-// descendants, daemons included, wherever they moved their sockets.
-func companions() (pids []int, err error) {
-	self, err := os.Readlink("/proc/self/ns/mnt")
-	if err != nil {
-		return nil, err
-	}
+// mountNamespace is the file of a process's mount namespace. An isolated test
+// binary's is its own and that of its descendants, daemons included, wherever they
+// moved their sockets.
+func mountNamespace(pid int) string { return fmt.Sprintf("/proc/%d/ns/mnt", pid) }
+
+// membersOf are the processes in a mount namespace.
+func membersOf(namespace os.FileInfo) (pids []int, err error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil, err
 	}
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
-		if err != nil || pid == os.Getpid() {
+		if err != nil {
 			continue
 		}
-		if ns, err := os.Readlink("/proc/" + e.Name() + "/ns/mnt"); err == nil && ns == self {
+		if ns, err := os.Stat(mountNamespace(pid)); err == nil && os.SameFile(ns, namespace) {
 			pids = append(pids, pid)
 		}
 	}
 	return pids, nil
 }
 
-// killLeftOvers ends the processes that tests forgot, lest they hold the pipe
-// that the test's caller reads, or a cgroup.
-func killLeftOvers() {
-	pids, err := companions()
+// killLeftOvers ends the processes that tests in a mount namespace forgot, lest they
+// hold the pipe that the test's caller reads, or a cgroup.
+func killLeftOvers(namespace *os.File) {
+	info, err := namespace.Stat()
 	if err != nil {
+		return
+	}
+	pids, err := membersOf(info)
+	if err != nil || slices.Contains(pids, os.Getpid()) {
 		return
 	}
 	for _, pid := range pids {

@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -92,25 +93,70 @@ func TestLeaks(t *testing.T) {
 	if InVM() {
 		t.Skip("starts programs that the machine hasn't got")
 	}
-	for name, l := range leakers {
+	type process struct {
+		*exec.Cmd
+		out bytes.Buffer
+	}
+	running := make(map[string]*process) // all at a time: each waits for leaks to go
+	for name := range leakers {
+		p := &process{Cmd: helper(t, name, "-test.run=^TestLeakHelper$")}
+		p.Stdout, p.Stderr = &p.out, &p.out
+		must(t, p.Start())
+		running[name] = p
+	}
+	for name, p := range running {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestLeakHelper$")
-			cmd.Env = append(os.Environ(), leakEnv+"="+name, isolatedEnv+"=")
-			out, err := cmd.CombinedOutput()
+			err, want := p.Wait(), leakers[name].want
 			var exit *exec.ExitError
 			switch {
-			case l.want == "" && err != nil:
-				t.Errorf("%v:\n%s", err, out)
-			case l.want != "" && (!errors.As(err, &exit) || exit.ExitCode() != exitLeak):
-				t.Errorf("got %v, want exit status %d:\n%s", err, exitLeak, out)
-			case !strings.Contains(string(out), l.want):
-				t.Errorf("got %s, want it to name %q", out, l.want)
+			case want == "" && err != nil:
+				t.Errorf("%v:\n%s", err, &p.out)
+			case want != "" && (!errors.As(err, &exit) || exit.ExitCode() != exitLeak):
+				t.Errorf("got %v, want exit status %d:\n%s", err, exitLeak, &p.out)
+			case !strings.Contains(p.out.String(), want):
+				t.Errorf("got %s, want it to name %q", &p.out, want)
 			}
 		})
 	}
+}
+
+// helper is a process of this test binary, isolated by itself.
+func helper(t *testing.T, leak string, args ...string) *exec.Cmd {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, os.Args[0], args...)
+	cmd.Env = append(os.Environ(), leakEnv+"="+leak, isolatedEnv+"=")
+	return cmd
+}
+
+// TestTimeout runs out of time while a process has the pipe to the caller open:
+// neither the process nor a cgroup stays.
+func TestTimeout(t *testing.T) {
+	RequireRoot(t)
+	if InVM() {
+		t.Skip("starts a program that the machine hasn't got")
+	}
+	out, err := helper(t, "everything", "-test.run=^TestTimeoutHelper$", "-test.timeout=1s").CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(string(out), "test timed out after 1s") {
+		t.Fatalf("got %v, want exit status 2 and why:\n%s", err, out)
+	}
+	_, dir, _ := strings.Cut(string(out), "cgroup: ")
+	dir, _, _ = strings.Cut(dir, "\n")
+	if _, err := os.Stat(dir); dir == "" || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("cgroup %q is still there: %v", dir, err)
+	}
+}
+
+// TestTimeoutHelper is not a test of its own.
+func TestTimeoutHelper(t *testing.T) {
+	if os.Getenv(leakEnv) != "everything" {
+		return
+	}
+	os.Stdout.WriteString("cgroup: " + NewCgroup(t).Path + "\n")
+	cmd := exec.Command("sleep", "3600")
+	cmd.Stdout = os.Stdout
+	must(t, cmd.Run())
 }
 
 func TestIsolated(t *testing.T) {

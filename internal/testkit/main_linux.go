@@ -52,10 +52,7 @@ func run(m *testing.M) (int, error) {
 		if err := furnish(); err != nil {
 			return 0, fmt.Errorf("furnish namespaces: %w", err)
 		}
-		code, err := runWatched(m, true)
-		killLeftOvers()
-		removeCgroupBase()
-		return code, err
+		return runWatched(m, true)
 	case os.Geteuid() == 0 && os.Getenv(hostEnv) != "1":
 		code, err := runIsolated()
 		if err != nil {
@@ -110,7 +107,16 @@ func runIsolated() (int, error) {
 			_ = cmd.Process.Signal(s) // it may just have ended
 		}
 	}()
-	err := cmd.Wait()
+	// Open, lest the kernel gives its number to another one.
+	ns, err := os.Open(mountNamespace(cmd.Process.Pid))
+	if err != nil {
+		return 0, errors.Join(err, cmd.Process.Kill(), cmd.Wait())
+	}
+	defer ns.Close()
+	err = cmd.Wait()
+	// Here and not there: tests that run out of time end their process at once.
+	killLeftOvers(ns)
+	removeCgroupBase()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {

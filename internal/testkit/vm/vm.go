@@ -52,11 +52,18 @@ type Config struct {
 	Modules []string
 	// MemoryMiB is the machine's memory, 1024 by default; CPUs is 2 by default.
 	MemoryMiB, CPUs int
-	// Timeout bounds the whole run, boot included; 2 minutes by default.
+	// Timeout bounds the program's run; 2 minutes by default.
 	Timeout time.Duration
+	// BootTimeout bounds the time until the program starts, 90 seconds by default.
+	// In software emulation a kernel may hang while it boots: a machine that
+	// doesn't come up is tried once more.
+	BootTimeout time.Duration
 	// Stdout receives what the program writes to its standard output and
 	// error, as it comes.
 	Stdout io.Writer
+	// Log receives a line, and the console's last ones, for a boot that failed and
+	// is tried again.
+	Log io.Writer
 }
 
 // DefaultModules are the kernel modules that network tests need and that
@@ -64,8 +71,8 @@ type Config struct {
 var DefaultModules = []string{"veth", "sch_ingress", "cls_bpf", "act_bpf", "8021q", "dummy"}
 
 // Run boots a machine, runs the program in it and returns its exit code. The
-// error tells that there was no exit code: the machine did not boot, the kernel
-// panicked or the time ran out; it ends with the last lines of the console.
+// error tells that there was no exit code: the machine did not boot, twice, the
+// kernel panicked or the time ran out; it ends with the last lines of the console.
 func Run(ctx context.Context, cfg Config) (int, error) {
 	if err := cfg.complete(); err != nil {
 		return 0, err
@@ -79,9 +86,12 @@ func Run(ctx context.Context, cfg Config) (int, error) {
 	if err := writeInitrd(ctx, initrd, &cfg); err != nil {
 		return 0, fmt.Errorf("make initramfs: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
-	defer cancel()
-	return boot(ctx, &cfg, tmp, initrd)
+	code, err := boot(ctx, &cfg, tmp, initrd)
+	if errors.Is(err, errNoBoot) {
+		fmt.Fprintf(cfg.Log, "%v\ntrying once more\n", err)
+		code, err = boot(ctx, &cfg, tmp, initrd)
+	}
+	return code, err
 }
 
 // complete fills in the defaults and makes paths absolute.
@@ -108,21 +118,38 @@ func (c *Config) complete() (err error) {
 	if c.Timeout == 0 {
 		c.Timeout = 2 * time.Minute
 	}
+	if c.BootTimeout == 0 {
+		c.BootTimeout = 90 * time.Second
+	}
 	if c.Stdout == nil {
 		c.Stdout = io.Discard
 	}
+	if c.Log == nil {
+		c.Log = io.Discard
+	}
 	return nil
 }
+
+// What ends a machine that doesn't end by itself.
+var (
+	errNoBoot   = errors.New("it did not boot")
+	errNoResult = errors.New("no result")
+)
 
 // boot runs qemu until the machine ends. Each of the three serial lines has one
 // use: the kernel's console, the program's output, the result.
 func boot(ctx context.Context, cfg *Config, tmp, initrd string) (int, error) {
 	console, result := filepath.Join(tmp, "console"), filepath.Join(tmp, "result")
+	if err := os.RemoveAll(result); err != nil {
+		return 0, err
+	}
 	r, w, err := os.Pipe()
 	if err != nil {
 		return 0, err
 	}
 	defer r.Close()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64",
 		"-accel", "tcg,thread=multi", "-cpu", "max", "-machine", "pc",
 		"-m", strconv.Itoa(cfg.MemoryMiB), "-smp", strconv.Itoa(cfg.CPUs),
@@ -146,11 +173,12 @@ func boot(ctx context.Context, cfg *Config, tmp, initrd string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("start qemu: %w", err)
 	}
+	go func() { cancel(watch(ctx, cfg, result)) }()
 	_, copyErr := io.Copy(cfg.Stdout, r)
 	waitErr := cmd.Wait()
-	switch {
-	case ctx.Err() != nil:
-		return 0, fmt.Errorf("run machine: no result within %v; console:\n%s", cfg.Timeout, tail(console))
+	switch cause := context.Cause(ctx); {
+	case cause != nil:
+		return 0, fmt.Errorf("run machine: %w; console:\n%s", cause, tail(console))
 	case waitErr != nil:
 		return 0, fmt.Errorf("run qemu: %w: %s", waitErr, qemuErr.String())
 	case copyErr != nil:
@@ -159,16 +187,44 @@ func boot(ctx context.Context, cfg *Config, tmp, initrd string) (int, error) {
 	return readResult(result, console)
 }
 
+// watch follows a machine until ctx ends, or returns why the machine has to.
+func watch(ctx context.Context, cfg *Config, result string) error {
+	const interval = 100 * time.Millisecond
+	look := time.NewTicker(interval)
+	defer look.Stop()
+	start, limit, late := time.Now(), cfg.BootTimeout, errNoBoot
+	for time.Since(start) < limit {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-look.C:
+		}
+		if late == errNoBoot && booted(result) {
+			start, limit, late = time.Now(), cfg.Timeout, errNoResult
+		}
+	}
+	return fmt.Errorf("%w within %v", late, limit)
+}
+
+// booted tells whether the program has been started.
+func booted(result string) bool {
+	data, err := os.ReadFile(result)
+	return err == nil && strings.HasPrefix(string(data), guest.Booted)
+}
+
 func readResult(path, console string) (int, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return 0, err
 	}
+	text, wasUp := strings.CutPrefix(string(data), guest.Booted)
 	var res guest.Result
-	if err := json.Unmarshal(data, &res); err != nil {
+	switch err := json.Unmarshal([]byte(text), &res); {
+	case err != nil && !wasUp:
+		return 0, fmt.Errorf("run machine: %w; console:\n%s", errNoBoot, tail(console))
+	case err != nil:
 		return 0, fmt.Errorf("machine stopped without a result; console:\n%s", tail(console))
-	}
-	if res.Error != "" {
+	case res.Error != "":
 		return 0, fmt.Errorf("run program in machine: %s", res.Error)
 	}
 	return res.Exit, nil

@@ -58,22 +58,24 @@ func TestRun(t *testing.T) {
 		out  string
 		err  string // what the error contains
 	}{
-		{name: "loads a program", args: []string{"load"}, out: k.Release + " 2\n"},
-		{name: "exit code", args: []string{"exit", "42"}, exit: 42},
+		{
+			// A program is loaded, files and environment are there, all output arrives.
+			name: "exit code", args: []string{"load", "env=" + file, "flood", "exit=42"}, exit: 42,
+			out: k.Release + " 2\n" + filepath.Dir(file) + " yes content<nil>\n" + strings.Repeat(strings.Repeat("x", 99)+"\n", 2000),
+		},
 		{name: "signal", args: []string{"abort"}, exit: 128 + 9},
-		{name: "files and environment", args: []string{"env", file}, out: filepath.Dir(file) + " yes content<nil>\n"},
-		{name: "all output arrives", args: []string{"flood"}, out: strings.Repeat(strings.Repeat("x", 99)+"\n", 2000)},
 		{name: "kernel panic", args: []string{"panic"}, err: "sysrq triggered crash"},
-		{name: "time-out", args: []string{"hang"}, err: "no result within 8s"},
+		{name: "time-out", args: []string{"hang"}, err: "no result within 1s"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			var out bytes.Buffer
 			cfg := Config{
-				Kernel: k, Argv: append([]string{bin}, test.args...), Stdout: &out,
+				Kernel: k, Argv: append([]string{bin}, test.args...), Stdout: &out, Log: t.Output(),
 				Dir: filepath.Dir(file), Files: []string{file}, Env: []string{"WAGGLE_PROBE=yes"},
 			}
 			if strings.HasPrefix(test.err, "no result") {
-				cfg.Timeout = 8 * time.Second
+				cfg.Timeout = time.Second
 			}
 			code, err := Run(t.Context(), cfg)
 			switch {
@@ -86,6 +88,21 @@ func TestRun(t *testing.T) {
 				t.Errorf("got exit code %d and %q, want %d and %q", code, out.String(), test.exit, test.out)
 			}
 		})
+	}
+}
+
+// TestNoBoot gives a machine no time to come up: it gets a second chance, and that
+// is told.
+func TestNoBoot(t *testing.T) {
+	k, bin := kernel(t), probe(t)
+	var log bytes.Buffer
+	_, err := Run(t.Context(), Config{Kernel: k, Argv: []string{bin, "exit=0"}, BootTimeout: time.Millisecond, Log: &log})
+	const want = "it did not boot within 1ms"
+	if !errors.Is(err, errNoBoot) || !strings.Contains(err.Error(), want) {
+		t.Errorf("got error %v, want %s", err, want)
+	}
+	if got := log.String(); !strings.Contains(got, want) || strings.Count(got, "trying once more") != 1 {
+		t.Errorf("the log says %q", got)
 	}
 }
 

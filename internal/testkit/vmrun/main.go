@@ -34,11 +34,12 @@ func main() {
 	var (
 		module  = flag.Bool("module", false, "copy the files of the Go module around the current directory into the machine")
 		files   = flag.String("files", "", "comma-separated files and directories to copy into the machine")
-		timeout = flag.Duration("timeout", 2*time.Minute, "hard limit of the whole run")
+		timeout = flag.Duration("timeout", 2*time.Minute, "hard limit of the program's run")
+		log     = flag.String("log", "", "file to which failed boots are appended; standard error if empty")
 		fetch   = flag.Bool("fetch", false, "only fetch the kernel")
 	)
 	flag.Parse()
-	code, err := run(*module, *files, *timeout, *fetch, flag.Args())
+	code, err := run(*module, *files, *timeout, *log, *fetch, flag.Args())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "vmrun:", err)
 		os.Exit(exitNoResult)
@@ -46,7 +47,7 @@ func main() {
 	os.Exit(code)
 }
 
-func run(module bool, files string, timeout time.Duration, fetch bool, argv []string) (int, error) {
+func run(module bool, files string, timeout time.Duration, logFile string, fetch bool, argv []string) (int, error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	wd, err := os.Getwd()
@@ -65,7 +66,14 @@ func run(module bool, files string, timeout time.Duration, fetch bool, argv []st
 		fmt.Println("kernel", k.Release)
 		return 0, nil
 	}
-	cfg := vm.Config{Kernel: k, Argv: argv, Timeout: timeout, Stdout: os.Stdout, Env: passedOn(os.Environ())}
+	log := os.Stderr
+	if logFile != "" {
+		if log, err = os.OpenFile(logFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644); err != nil {
+			return 0, err
+		}
+		defer log.Close()
+	}
+	cfg := vm.Config{Kernel: k, Argv: argv, Timeout: timeout, Stdout: os.Stdout, Log: log, Env: passedOn(os.Environ())}
 	if module {
 		cfg.Dir = wd
 		cfg.Files = append(cfg.Files, root)

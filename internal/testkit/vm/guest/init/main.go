@@ -25,7 +25,11 @@ func main() {
 		res.Error = err.Error()
 	}
 	res.Exit = code
-	if err := report(&res); err != nil {
+	text, err := json.Marshal(&res)
+	if err == nil {
+		err = report(text)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "init: report result:", err)
 	}
 	unix.Sync()
@@ -75,6 +79,9 @@ func run() (int, error) {
 	}
 	if err := raiseLoopback(); err != nil {
 		return 0, fmt.Errorf("raise loopback: %w", err)
+	}
+	if err := report([]byte(guest.Booted)); err != nil {
+		return 0, fmt.Errorf("report boot: %w", err)
 	}
 	return start(&job)
 }
@@ -150,11 +157,13 @@ func drain(f *os.File) {
 	f.Close()
 }
 
-func report(res *guest.Result) error {
+// report tells the host.
+func report(text []byte) error {
 	out, err := openRaw(guest.ResultLine)
 	if err != nil {
 		return err
 	}
 	defer drain(out)
-	return json.NewEncoder(out).Encode(res)
+	_, err = out.Write(text)
+	return err
 }

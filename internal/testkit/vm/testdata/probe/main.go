@@ -1,6 +1,7 @@
 //go:build linux
 
-// Probe is what the tests of package vm run in a machine.
+// Probe is what the tests of package vm run in a machine: its arguments are things
+// to do, one after the other.
 package main
 
 import (
@@ -17,29 +18,35 @@ import (
 )
 
 func main() {
-	switch os.Args[1] {
-	case "load":
-		load()
-	case "exit":
-		code, _ := strconv.Atoi(os.Args[2])
-		os.Exit(code)
-	case "abort":
+	for _, arg := range os.Args[1:] {
+		action, value, _ := strings.Cut(arg, "=")
+		actions[action](value)
+	}
+}
+
+var actions = map[string]func(value string){
+	"load": func(string) { load() },
+	"exit": func(code string) {
+		n, _ := strconv.Atoi(code)
+		os.Exit(n)
+	},
+	"abort": func(string) {
 		signal.Reset()
 		unix.Kill(os.Getpid(), unix.SIGKILL)
-	case "panic":
-		os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0)
-	case "hang":
-		time.Sleep(time.Hour)
-	case "env":
+	},
+	"panic": func(string) { os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0) },
+	"hang":  func(string) { time.Sleep(time.Hour) },
+	"env": func(file string) {
 		wd, _ := os.Getwd()
-		data, err := os.ReadFile(os.Args[2])
+		data, err := os.ReadFile(file)
 		fmt.Printf("%s %s %s%v\n", wd, os.Getenv("WAGGLE_PROBE"), data, err)
-	case "flood":
+	},
+	"flood": func(string) {
 		line := strings.Repeat("x", 99) + "\n"
 		for range 2000 {
 			fmt.Print(line)
 		}
-	}
+	},
 }
 
 // load prints the kernel's release and what a small XDP program returns.
