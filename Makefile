@@ -71,14 +71,21 @@ lint: .cache/staticcheck
 	# Kernel programs spell out layouts whose fields they don't all use.
 	.cache/staticcheck -checks inherit,-U1000 ./tests/... ./examples/... ./bench/...
 
+# A test that hangs must not hold up all: the limits are for one package each, many
+# times what it takes on a busy machine.
 unit:
-	go test $(TESTFLAGS) ./...
+	go test -timeout 5m $(TESTFLAGS) ./...
 
 race:
-	CGO_ENABLED=1 CC=clang go test -race $(TESTFLAGS) $(call tested,$(RACE))
+	CGO_ENABLED=1 CC=clang go test -race -timeout 5m $(TESTFLAGS) $(call tested,$(RACE))
 
+# The limit of the machine is a little longer than that of the tests in it, which
+# tell where they hang. Boots that had to be tried again are told in the end.
 vm: .cache/vmrun kernel
-	CGO_ENABLED=0 go test -count=1 -exec "$(CURDIR)/.cache/vmrun -module -timeout 10m --" -short $(TESTFLAGS) $(call tested,$(VM))
+	@rm -f .cache/vm.log
+	CGO_ENABLED=0 go test -count=1 -exec "$(CURDIR)/.cache/vmrun -module -timeout 8m30s -log $(CURDIR)/.cache/vm.log --" \
+		-timeout 8m -short $(TESTFLAGS) $(call tested,$(VM)) || failed=$$?; \
+	cat .cache/vm.log 2>/dev/null || true; exit $${failed:-0}
 
 # Side by side with peers; prints ratios. The command of each measurement stands
 # alone, too: go run ./bench/NAME --help.
