@@ -8,8 +8,9 @@ import (
 	"github.com/waggle-bpf/waggle/forward/engine"
 )
 
-// Listener is what is counted for each listener. A connection is Accepted, then either
-// Refused, or Moving with one engine after another and in the end Closed.
+// Listener is what is counted for each listener. A connection is Accepted or Adopted at
+// its beginning, Closed or Refused at its end; in between it is Forwarding with one engine
+// after another, and with none at the end.
 type Listener struct {
 	accepted, headerTimeouts prometheus.Counter
 	active                   prometheus.Gauge
@@ -62,15 +63,18 @@ func (l *Listener) Refused(reason string) {
 // happens to it then.
 func (l *Listener) HeaderTimeout() { l.headerTimeouts.Inc() }
 
-// Moving counts that an engine moves a connection from now on; before is the one that did
-// so until now, "" for the connection's first.
-func (l *Listener) Moving(before, now string) {
+// Forwarding counts that an engine, now, moves a connection from here on, and another,
+// before, no longer does. Either may be "": before when the connection had none yet, now
+// when it has ended.
+func (l *Listener) Forwarding(before, now string) {
 	if before != "" {
 		l.engine(before).active.Dec()
 	}
-	e := l.engine(now)
-	e.total.Inc()
-	e.active.Inc()
+	if now != "" {
+		e := l.engine(now)
+		e.total.Inc()
+		e.active.Inc()
+	}
 }
 
 func (l *Listener) engine(name string) engineCounters {
@@ -83,9 +87,8 @@ func (l *Listener) engine(name string) engineCounters {
 // their end.
 func (l *Listener) Moved(d engine.Direction, bytes uint64) { l.bytes[d].Add(float64(bytes)) }
 
-// Closed counts the end of a connection that an engine moved.
-func (l *Listener) Closed(engine string, cause engine.Cause, lasted time.Duration) {
-	l.engine(engine).active.Dec()
+// Closed counts the end of a connection that was forwarded.
+func (l *Listener) Closed(cause engine.Cause, lasted time.Duration) {
 	l.closed.get(string(cause), func(cause string) prometheus.Counter { return l.m.closed.WithLabelValues(l.name, cause) }).Inc()
 	l.duration.Observe(lasted.Seconds())
 	l.active.Dec()

@@ -38,20 +38,21 @@ func TestScrape(t *testing.T) {
 
 	for range 3 { // begun with copy, spliced, ended
 		web.Accepted()
-		web.Moving("", "copy")
-		web.Moving("copy", "packet")
+		web.Forwarding("", "copy")
+		web.Forwarding("copy", "packet")
 		m.Switched(3 * time.Millisecond)
 		web.Moved(engine.Up, 100)
 		web.Moved(engine.Down, 1<<40)
-		web.Closed("packet", engine.ClientClosed, 2*time.Second)
+		web.Forwarding("packet", "")
+		web.Closed(engine.ClientClosed, 2*time.Second)
 	}
 	web.Accepted() // still there
 	m.Fallback("packet", "no timestamps")
-	web.Moving("", "splice")
+	web.Forwarding("", "splice")
 	web.Moved(engine.Up, 11)
 
 	ssh.Adopted()
-	ssh.Moving("", "packet")
+	ssh.Forwarding("", "packet")
 	ssh.Accepted()
 	ssh.HeaderTimeout()
 	ssh.Refused("header timeout")
@@ -121,8 +122,9 @@ func TestConcurrently(t *testing.T) {
 					l.Refused(fmt.Sprint("reason ", i%7))
 					continue
 				}
-				l.Moving("", "copy")
-				l.Closed("copy", engine.Shutdown, time.Second)
+				l.Forwarding("", "copy")
+				l.Forwarding("copy", "")
+				l.Closed(engine.Shutdown, time.Second)
 			}
 		})
 	}
@@ -149,11 +151,12 @@ func BenchmarkConnection(b *testing.B) {
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			l.Accepted()
-			l.Moving("", "copy")
-			l.Moving("copy", "packet")
+			l.Forwarding("", "copy")
+			l.Forwarding("copy", "packet")
 			l.Moved(engine.Up, 1000)
 			l.Moved(engine.Down, 1000)
-			l.Closed("packet", engine.ClientClosed, time.Second)
+			l.Forwarding("packet", "")
+			l.Closed(engine.ClientClosed, time.Second)
 		}
 	})
 }
