@@ -71,6 +71,43 @@ func TestSockMaps(t *testing.T) {
 	}
 }
 
+func TestAdjustRoom(t *testing.T) {
+	k := bpftest.New(t)
+	for _, test := range []struct {
+		delta int32
+		want  bpf.Errno
+		data  string
+	}{
+		{0, bpf.OK, "abcdef"},
+		{-2, bpf.OK, "cdef"},
+		{-6, bpf.OK, ""},
+		{2, bpf.OK, "\x00\x00abcdef"},
+		{-7, bpf.ENOMEM, "abcdef"},
+		{-4096, bpf.EFAULT, "abcdef"},
+		{4096, bpf.EFAULT, "abcdef"},
+	} {
+		r := bpftest.Skb(k, func(c *sk.SkbContext) sk.Verdict {
+			if got := c.AdjustRoom(test.delta); got != test.want || int(c.Len) != len(test.data) {
+				t.Errorf("%+d: got %v and %d bytes, want %v and %d", test.delta, got, c.Len, test.want, len(test.data))
+			}
+			return sk.Pass
+		}, bpftest.Data("abcdef"))
+		if got := string(r.Data); got != test.data {
+			t.Errorf("%+d: got %q, want %q", test.delta, got, test.data)
+		}
+	}
+}
+
+func TestSkbCookie(t *testing.T) {
+	k := bpftest.New(t)
+	bpftest.Skb(k, func(c *sk.SkbContext) sk.Verdict {
+		if got := c.SocketCookie(); got != 7 {
+			t.Errorf("got %d, want 7", got)
+		}
+		return sk.Pass
+	}, bpftest.Data("x"), func(c *sk.SkbContext) { bpftest.SetCookie(k, c, 7) })
+}
+
 func TestMsg(t *testing.T) {
 	k := bpftest.New(t)
 	r := k.Msg(func(c *sk.MsgContext) sk.Verdict {

@@ -35,6 +35,33 @@ func (c *SkbContext) LoadBytes(off int, dst []byte) bpf.Errno {
 	return bpf.Errno(sim.State[*sim.Packet](unsafe.Pointer(c), "sk.SkbContext.LoadBytes").Load(off, dst))
 }
 
+// AdjustRoom makes delta zero bytes of room in front of the data, or, if delta is
+// negative, takes so many bytes away there: up to 4095, either way. Pointers into
+// the data are invalid afterwards. Needs Linux 5.10.
+//
+//bpf:helper skb_adjust_room(c, delta, 0, 0)
+func (c *SkbContext) AdjustRoom(delta int32) bpf.Errno {
+	p := sim.State[*sim.Packet](unsafe.Pointer(c), "sk.SkbContext.AdjustRoom")
+	switch remove := int(-delta); {
+	case max(remove, -remove) > 4095:
+		return bpf.EFAULT
+	case remove > p.Len():
+		return bpf.ENOMEM
+	default:
+		p.Resize(0, max(remove, 0), max(-remove, 0))
+	}
+	c.Len = uint32(p.Len())
+	return bpf.OK
+}
+
+// SocketCookie returns a number that identifies the socket as long as the machine
+// runs.
+//
+//bpf:helper get_socket_cookie(c)
+func (c *SkbContext) SocketCookie() uint64 {
+	return sim.Current("sk.SkbContext.SocketCookie").Cookie(unsafe.Pointer(c))
+}
+
 // Redirect sends the data to the socket at index of m. It returns Pass, or Drop
 // if there is no such socket.
 //
