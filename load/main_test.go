@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 
@@ -11,6 +12,9 @@ import (
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
+
+// patience is how long to wait for what should come at once: machines may be busy.
+const patience = 20 * time.Second
 
 // openObject opens an object of testdata; its source lies beside it.
 func openObject(t testing.TB, name string) *Object {
