@@ -146,7 +146,9 @@ func TestSinkReportsErrors(t *testing.T) {
 
 type brokenWriter struct{}
 
-func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("broken") }
+var errBroken = errors.New("broken")
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
 
 func TestSinksDoNotAllocate(t *testing.T) {
 	r := sample("/index.html?é")
