@@ -14,7 +14,7 @@ type networkCondition struct {
 	networks []netip.Prefix
 }
 
-func (*networkCondition) blind() {}
+func (*networkCondition) blind() bool { return true }
 
 func (n *networkCondition) test(d *Decider, _ *Input) truth {
 	addr := n.address(d)
@@ -55,7 +55,7 @@ func (c *compiler) networks(field, name string, networks []netip.Prefix, address
 // proxiedCondition holds if a PROXY header told who the client is.
 type proxiedCondition struct{}
 
-func (proxiedCondition) blind() {}
+func (proxiedCondition) blind() bool { return true }
 
 func (proxiedCondition) test(d *Decider, _ *Input) truth { return truthOf(d.conn.Source.IsValid()) }
 
@@ -73,7 +73,7 @@ func buildProxied(_ *compiler, m *Match) condition {
 // portCondition is about the port that the client connected to.
 type portCondition []uint16
 
-func (portCondition) blind() {}
+func (portCondition) blind() bool { return true }
 
 func (p portCondition) test(d *Decider, _ *Input) truth {
 	return truthOf(slices.Contains(p, d.conn.port()))

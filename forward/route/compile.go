@@ -41,17 +41,17 @@ func (c *compiler) compile(r *Rule) []condition {
 	} else if w < 0 || w > c.table.max {
 		c.fail("Window", -1, fmt.Errorf("%d is not between 1 and %d, the bytes that are looked at", w, c.table.max))
 	}
-	if r.When.Silent && len(conditions) > 0 && c.needsBytes(conditions) {
+	if r.When.Silent && c.needsBytes(conditions) {
 		c.fail("Silent", -1, errors.New("together with conditions on what the client sends: no connection fulfils both"))
 	}
 	return conditions
 }
 
+// needsBytes tells whether a condition is about what the client sends.
 func (c *compiler) needsBytes(conditions []condition) bool {
 	return slices.ContainsFunc(conditions, func(cond condition) bool {
-		_, isBlind := cond.(blind)
 		_, isSilent := cond.(silentCondition)
-		return !isBlind && !isSilent
+		return !isBlind(cond) && !isSilent
 	})
 }
 

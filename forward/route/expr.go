@@ -9,6 +9,7 @@ import (
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/vm"
 
 	"github.com/waggle-bpf/waggle/forward/head"
@@ -68,7 +69,7 @@ func buildExpr(c *compiler, m *Match) condition {
 	}
 	switch {
 	case err != nil:
-		c.fail("Expr", -1, err)
+		c.fail("Expr", -1, exprError(err))
 		return nil
 	case e.uses["bytes"] && m.Window == 0:
 		c.fail("Window", -1, errors.New("needed: how many bytes does the expression have to wait for?"))
@@ -82,6 +83,23 @@ func buildExpr(c *compiler, m *Match) condition {
 		}
 	}
 	return e
+}
+
+// ExprError is what is wrong with an expression, and where in it, both from 1.
+type ExprError struct {
+	Line, Column int
+	Message      string
+}
+
+func (e *ExprError) Error() string { return fmt.Sprintf("%d:%d: %s", e.Line, e.Column, e.Message) }
+
+// exprError makes one line of the library's errors, which show the place in a drawing.
+func exprError(err error) error {
+	var e *file.Error
+	if errors.As(err, &e) {
+		return &ExprError{e.Line, e.Column + 1, e.Message}
+	}
+	return err
 }
 
 // usage visits the nodes of an expression to find out what it uses. Names of headers
@@ -148,6 +166,10 @@ func callWildcard(args ...any) (any, error) {
 	return n.match(args[0].(string)), nil
 }
 
+func (e *exprCondition) blind() bool {
+	return len(e.heads) == 0 && !e.uses["protocol"] && !e.uses["bytes"]
+}
+
 func (e *exprCondition) test(d *Decider, in *Input) truth {
 	if known := e.known(d, in); known != isTrue {
 		return known
@@ -156,8 +178,7 @@ func (e *exprCondition) test(d *Decider, in *Input) truth {
 	result, err := machine.Run(e.program, e.environment(d, in))
 	e.pool.Put(machine)
 	if err != nil {
-		text, _, _ := strings.Cut(err.Error(), "\n")
-		return d.fail("expression: " + text)
+		return d.fail("expression: " + exprError(err).Error())
 	}
 	return truthOf(result.(bool))
 }

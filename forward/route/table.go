@@ -55,8 +55,13 @@ type condition interface {
 	why(*Decider, *Input) string
 }
 
-// blind are conditions that never need bytes.
-type blind interface{ blind() }
+// blind is implemented by conditions that may need no bytes.
+type blind interface{ blind() bool }
+
+func isBlind(c condition) bool {
+	b, ok := c.(blind)
+	return ok && b.blind()
+}
 
 // Compile checks rules and makes a table of them. The error is Errors.
 func Compile(rules []Rule, options Options) (*Table, error) {
@@ -71,7 +76,7 @@ func Compile(rules []Rule, options Options) (*Table, error) {
 		r := rule{Rule: rules[i], conditions: c.compile(&rules[i])}
 		if open >= 0 {
 			c.fail("", -1, fmt.Errorf("never reached: rule %d matches every connection; put it last", open+1))
-		} else if len(r.conditions) == 0 {
+		} else if len(r.conditions) == 0 && len(c.errs) == 0 {
 			open = i
 		}
 		t.rules = append(t.rules, r)
@@ -86,7 +91,7 @@ func Compile(rules []Rule, options Options) (*Table, error) {
 // NeedsBytes tells whether a rule can only be judged with bytes of the client.
 func (t *Table) NeedsBytes(rule int) bool {
 	for _, c := range t.rules[rule].conditions {
-		if _, ok := c.(blind); !ok {
+		if !isBlind(c) {
 			return true
 		}
 	}
