@@ -137,12 +137,3 @@ func TestLiteral(t *testing.T) {
 		}
 	}
 }
-
-func TestClosest(t *testing.T) {
-	all := []string{"Div", "Divide", "Sum", "Reverse"}
-	for name, want := range map[string]string{"div": "Div", "Dvi": "Div", "Divid": "Divide", "Revers": "Reverse", "Elephant": "", "": ""} {
-		if got := closest(name, all); got != want {
-			t.Errorf("%q: got %q, want %q", name, got, want)
-		}
-	}
-}

@@ -97,7 +97,7 @@ func (c *execCmd) harness() (*harness.Harness, error) {
 	}
 	fn, err := compile.Lookup(c.Dir, c.Func)
 	if err != nil {
-		return nil, suggest(err, c.Dir, c.Func)
+		return nil, suggestFunction(err, c.Dir, c.Func)
 	}
 	h, err := harness.New(fn.Pkg().Name(), c.Func, fn.Signature(), c.Args)
 	return h, badInput(err)

@@ -18,7 +18,7 @@ type arrow struct {
 // Tests may import testkit on top of this, and what they compare with.
 var arrows = []arrow{
 	{"cmd/waggle", []string{"internal/cli"}},
-	{"internal/cli", []string{"agent", "httpwatch", "forward", "redirect", "idle", "load", "compile", "internal/bindgen", "internal/compiler/diag", "internal/abi"}},
+	{"internal/cli", []string{"agent", "httpwatch", "forward", "redirect", "idle", "load", "compile", "internal/bindgen", "internal/compiler/diag", "internal/abi", "internal/suggest"}},
 	{"internal/bindgen", []string{"compile", "internal/abi"}},
 	{"agent", []string{"httpwatch", "forward", "redirect", "idle", "load"}},
 
@@ -28,6 +28,11 @@ var arrows = []arrow{
 	// What engines' tests share; it makes networks.
 	{"forward/engine/enginetest", []string{"forward/engine", "internal/testkit"}},
 	{"load", []string{"internal/abi", "internal/faultinfo"}},
+
+	{"forward/backend", nil},
+	{"forward/accesslog", nil},
+	{"forward/metrics", []string{"forward/backend", "forward/engine"}},
+	{"forward/config", []string{"forward/accesslog", "forward/backend", "forward/head", "forward/proxy", "forward/route", "internal/suggest"}},
 
 	{"compile", []string{"internal/compiler", "internal/abi", "internal/faultinfo"}},
 	{"internal/compiler/diag", nil},
@@ -43,6 +48,7 @@ var arrows = []arrow{
 	{"internal/compiler", []string{"internal/compiler", "internal/abi"}},
 	{"internal/abi", nil},
 	{"internal/faultinfo", nil},
+	{"internal/suggest", nil},
 
 	// The root package only embeds the kernel library's sources.
 	{".", nil},
