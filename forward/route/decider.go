@@ -42,7 +42,7 @@ func (d *Decider) Decide(in Input) Decision {
 			in.End = full
 		}
 	}
-	for ; d.next < len(d.table.rules); d.next, d.held = d.next+1, 0 {
+	for d.skip(&in); d.next < len(d.table.rules); d.skip(&in) {
 		switch r := &d.table.rules[d.next]; r.test(d, &in) {
 		case unknown:
 			return Decision{Rule: -1}
@@ -53,9 +53,20 @@ func (d *Decider) Decide(in Input) Decision {
 			d.decision = Decision{Verdict: Rejected, Rule: d.next, Name: r.Name, Why: clean(d.problem)}
 			return d.decision
 		}
+		d.next, d.held = d.next+1, 0
 	}
 	d.decision = Decision{Verdict: NoRoute, Rule: -1, Why: d.summary(&in)}
 	return d.decision
+}
+
+// skip passes over rules that an index shows to be false.
+func (d *Decider) skip(in *Input) {
+	for before := -1; before != d.next; {
+		before = d.next
+		for _, x := range d.table.indexes {
+			x.skip(d, in)
+		}
+	}
 }
 
 // full is the end of a decision that has as many bytes as it may have.

@@ -16,6 +16,7 @@ type headCondition struct {
 	// name and value make the reason: "host=example.org".
 	name  string
 	value func(*head.Head) string
+	names *names // of host names, if it is about those
 }
 
 func (c *headCondition) test(d *Decider, in *Input) truth {
@@ -35,9 +36,7 @@ func buildSNI(c *compiler, m *Match) condition {
 	}
 	c.only("SNI", head.TLS)
 	names := c.names("SNI", m.SNI)
-	return &headCondition{head.TLS,
-		func(h *head.Head) bool { return names.match(h.SNI) },
-		"sni", func(h *head.Head) string { return h.SNI }}
+	return named(head.TLS, "sni", func(h *head.Head) string { return h.SNI }, names)
 }
 
 func buildHost(c *compiler, m *Match) condition {
@@ -46,9 +45,12 @@ func buildHost(c *compiler, m *Match) condition {
 	}
 	c.only("Host", head.HTTP)
 	names := c.names("Host", m.Host)
-	return &headCondition{head.HTTP,
-		func(h *head.Head) bool { return names.match(h.Host) },
-		"host", func(h *head.Head) string { return h.Host }}
+	return named(head.HTTP, "host", func(h *head.Head) string { return h.Host }, names)
+}
+
+// named is a condition on a host name.
+func named(p head.Protocol, name string, value func(*head.Head) string, names *names) condition {
+	return &headCondition{p, func(h *head.Head) bool { return names.match(value(h)) }, name, value, names}
 }
 
 func buildALPN(c *compiler, m *Match) condition {
@@ -60,7 +62,7 @@ func buildALPN(c *compiler, m *Match) condition {
 	wanted := func(p string) bool { return slices.Contains(m.ALPN, p) }
 	return &headCondition{head.TLS,
 		func(h *head.Head) bool { return slices.ContainsFunc(h.ALPN, wanted) },
-		"alpn", func(h *head.Head) string { return h.ALPN[slices.IndexFunc(h.ALPN, wanted)] }}
+		"alpn", func(h *head.Head) string { return h.ALPN[slices.IndexFunc(h.ALPN, wanted)] }, nil}
 }
 
 func buildMethod(c *compiler, m *Match) condition {
@@ -71,7 +73,7 @@ func buildMethod(c *compiler, m *Match) condition {
 	c.methodNames(m.Method)
 	return &headCondition{head.HTTP,
 		func(h *head.Head) bool { return slices.Contains(m.Method, h.Method) },
-		"method", func(h *head.Head) string { return h.Method }}
+		"method", func(h *head.Head) string { return h.Method }, nil}
 }
 
 // buildPath makes one condition of both fields: a path fits one or the other.
@@ -84,7 +86,7 @@ func buildPath(c *compiler, m *Match) condition {
 	match := func(h *head.Head) bool {
 		return slices.Contains(exact, h.Path) || slices.ContainsFunc(prefixes, func(p string) bool { return below(h.Path, p) })
 	}
-	return &headCondition{head.HTTP, match, "path", func(h *head.Head) string { return h.Path }}
+	return &headCondition{head.HTTP, match, "path", func(h *head.Head) string { return h.Path }, nil}
 }
 
 // below tells whether a path is the prefix or below it, as directories are.
@@ -122,7 +124,7 @@ func buildHeaders(c *compiler, m *Match) condition {
 	match := func(h *head.Head) bool {
 		return !slices.ContainsFunc(m.Headers, func(want Header) bool { return !want.in(h) })
 	}
-	return &headCondition{head.HTTP, match, "header", func(*head.Head) string { return headerNames(m.Headers) }}
+	return &headCondition{head.HTTP, match, "header", func(*head.Head) string { return headerNames(m.Headers) }, nil}
 }
 
 // in tells whether one of the fields of that name has one of the values.
@@ -153,7 +155,7 @@ func buildSSH(c *compiler, m *Match) condition {
 	match := func(h *head.Head) bool {
 		return slices.ContainsFunc(m.SSH, func(p string) bool { return strings.HasPrefix(h.Banner, p) })
 	}
-	return &headCondition{head.SSH, match, "ssh", func(h *head.Head) string { return h.Banner }}
+	return &headCondition{head.SSH, match, "ssh", func(h *head.Head) string { return h.Banner }, nil}
 }
 
 // protocolCondition needs no more of a head than what tells its protocol.

@@ -38,7 +38,7 @@ var conditions = []func(*route.Match){
 }
 
 // randomTable makes a table of one or two conditions in each rule.
-func randomTable(rnd *rand.Rand) *route.Table {
+func randomTable(rnd *rand.Rand) ([]route.Rule, *route.Table) {
 	for {
 		var rules []route.Rule
 		for i := range 1 + rnd.IntN(6) {
@@ -49,7 +49,7 @@ func randomTable(rnd *rand.Rand) *route.Table {
 			rules = append(rules, r)
 		}
 		if table, err := route.Compile(rules, route.Options{Max: 400}); err == nil {
-			return table
+			return rules, table
 		}
 	}
 }
@@ -59,7 +59,7 @@ func randomTable(rnd *rand.Rand) *route.Table {
 func compareSplits(t *testing.T, seed uint64, b []byte) {
 	t.Helper()
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	table := randomTable(rnd)
+	rules, table := randomTable(rnd)
 	conn := route.Conn{Peer: netip.MustParseAddrPort("10.0.0.1:1"), Local: netip.MustParseAddrPort("10.0.0.2:80")}
 	if rnd.IntN(2) == 0 {
 		conn.Peer = netip.MustParseAddrPort("192.0.2.1:1")
@@ -67,6 +67,9 @@ func compareSplits(t *testing.T, seed uint64, b []byte) {
 	want := table.Decide(conn, route.Input{Bytes: b, Now: noon})
 	if len(b) >= table.Max() && want.Verdict == route.NeedMore {
 		t.Fatalf("undecided with %d bytes", len(b))
+	}
+	if first := firstOf(t, rules, conn, b); first != want.Rule && want.Verdict != route.NeedMore {
+		t.Fatalf("seed %d, %q: %+v, but the first rule not to be passed over is %d", seed, b, want, first)
 	}
 	for range 4 {
 		d := table.Begin(conn)
@@ -93,6 +96,55 @@ func compareSplits(t *testing.T, seed uint64, b []byte) {
 	}
 }
 
+// firstOf is the first rule that is not false, -1 for none. It takes each for itself.
+func firstOf(t *testing.T, rules []route.Rule, conn route.Conn, b []byte) int {
+	t.Helper()
+	for i := range rules {
+		table, err := route.Compile(rules[i:i+1], route.Options{Max: 400})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if table.Decide(conn, route.Input{Bytes: b, Now: noon}).Verdict != route.NoRoute {
+			return i
+		}
+	}
+	return -1
+}
+
+// TestManyNames compares a long table, which is looked up, with its rules one by one.
+func TestManyNames(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	name := func() string { return fmt.Sprintf("host%d.example", rnd.IntN(60)) }
+	for range 20 {
+		var rules []route.Rule
+		for i := range 50 {
+			m := route.Match{}
+			switch rnd.IntN(10) {
+			case 0:
+				m.Port = []uint16{uint16(80 + rnd.IntN(20))}
+			case 1:
+				m.SNI = []string{name(), "*." + name()}
+			case 2, 3, 4, 5:
+				m.SNI = []string{name(), name()}
+			default:
+				m.Host = []string{name()}
+			}
+			if rnd.IntN(5) == 0 {
+				m.Source = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+			}
+			rules = append(rules, route.Rule{Name: fmt.Sprint(i), When: m, Target: "t"})
+		}
+		table := compile(t, rules...)
+		for range 40 {
+			conn := route.Conn{Peer: netip.MustParseAddrPort("192.0.2.1:1"), Local: netip.MustParseAddrPort("192.0.2.2:100")}
+			b := []byte([]string{hello(name()), get(name(), "/"), "\x00", hello("x." + name()), get("a", "/", "Host: b")}[rnd.IntN(5)])
+			if got, want := table.Decide(conn, route.Input{Bytes: b}), firstOf(t, rules, conn, b); got.Rule != want {
+				t.Fatalf("%q: got %+v, want rule %d", b, got, want)
+			}
+		}
+	}
+}
+
 var samples = []string{
 	"", "\x00", "\x16", "GET", "S", "EHLO a\r\n", "TOKEN x\n", "\r\n\r\n",
 	"SSH-2.0-OpenSSH_10.0\r\nmore", "SSH-x\r\n",
@@ -110,7 +162,7 @@ func TestSplits(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := append(samples, "TOKEN "+token+"\r\nSSH-2.0-x\r\n", hello(token+".example"))
-	for seed := range uint64(200) {
+	for seed := range uint64(100) {
 		for _, s := range all {
 			compareSplits(t, seed, []byte(s))
 		}

@@ -20,6 +20,7 @@ type Options struct {
 // of goroutines.
 type Table struct {
 	rules    []rule
+	indexes  []*index
 	max      int
 	machines int // regular expressions, each with a state in a Decider
 }
@@ -85,6 +86,7 @@ func Compile(rules []Rule, options Options) (*Table, error) {
 	if len(errs) > 0 {
 		return nil, errs
 	}
+	t.indexes = []*index{newIndex(t.rules, "sni"), newIndex(t.rules, "host")}
 	return t, nil
 }
 
