@@ -77,4 +77,5 @@ const (
 	LifetimeTimeout  Cause = "lifetime exceeded"
 	HalfCloseTimeout Cause = "half-close timeout"
 	Shutdown         Cause = "shutdown"
+	Loop             Cause = "loop" // the client turned out to be the forwarder
 )

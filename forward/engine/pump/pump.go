@@ -47,6 +47,11 @@ type Options struct {
 	// direction's counter. It runs between two chunks, so it must be quick;
 	// it may call Pair.Wake. Each direction calls from a goroutine of its own.
 	OnChunk func(d engine.Direction, total uint64)
+
+	// OnFill, if it is not nil, is called when a chunk was taken and before it is
+	// given, with the direction's counter, which does not contain it yet. Else
+	// it is like OnChunk.
+	OnFill func(d engine.Direction, total uint64)
 }
 
 // ErrWoken ends a pump whose pair was woken but not aborted. Every byte that was
@@ -58,7 +63,7 @@ var ErrWoken = errors.New("woken")
 // engine.Engine's Forward does. After anything but a clean end or ErrWoken both
 // connections are set to end with RST.
 func Run(p *engine.Pair, o Options, movers [2]Mover) engine.End {
-	r := &run{pair: p, hook: o.OnChunk}
+	r := &run{pair: p, hook: o.OnChunk, filled: o.OnFill}
 	var conns [2]syscall.RawConn
 	for d := range conns {
 		var err error
@@ -85,6 +90,7 @@ type run struct {
 	pair     *engine.Pair
 	counters [2]*atomic.Uint64
 	hook     func(engine.Direction, uint64)
+	filled   func(engine.Direction, uint64)
 	lanes    [2]lane
 	other    sync.WaitGroup
 
@@ -133,6 +139,9 @@ type lane struct {
 	fill, drain func(uintptr) bool
 	held        int // bytes the mover has
 	err         error
+	// writing is set while the sink's socket is written to, and stays so if that
+	// gives an error: an error that the reader of that socket won't get.
+	writing atomic.Bool
 }
 
 func (l *lane) init(r *run, d engine.Direction, m Mover, src, dst syscall.RawConn) {
@@ -163,6 +172,9 @@ func (l *lane) chunk() bool {
 	case l.held == 0:
 		return l.sourceEnded()
 	}
+	if l.filled != nil {
+		l.filled(l.d, l.counters[l.d].Load())
+	}
 	if err := l.dst.Write(l.drain); err != nil {
 		return l.stopped(err)
 	}
@@ -183,28 +195,25 @@ func (l *lane) fillFrom(fd uintptr) bool {
 // drainTo is what RawConn.Write calls when the sink may take more. It is done
 // when the chunk is.
 func (l *lane) drainTo(fd uintptr) bool {
+	l.writing.Store(true)
 	for l.held > 0 {
 		var n int
-		n, l.err = l.mover.Drain(int(fd))
-		if l.err != nil {
-			return l.err != unix.EAGAIN
+		if n, l.err = l.mover.Drain(int(fd)); l.err != nil {
+			break
 		}
 		l.held -= n
 		l.counters[l.d].Add(uint64(n))
 	}
-	return true
+	again := l.err == unix.EAGAIN
+	if l.err == nil || again {
+		l.writing.Store(false)
+	}
+	return !again
 }
 
 // sourceEnded passes an end of stream on.
 func (l *lane) sourceEnded() bool {
-	// A reset that the other lane has met while writing looks like an end here:
-	// the socket reports its error once. Passing on a FIN would tell the reader
-	// that it has everything. The order matters: a socket also is closed when
-	// the other direction has ended, and that is marked before it is done.
-	if l.broken.Load() != nil {
-		return false
-	}
-	if isClosed(l.src) && !l.pair.Ended(l.d.Other()) {
+	if l.broken.Load() != nil || l.errorTaken() {
 		return l.sourceBroke(unix.ECONNRESET)
 	}
 	l.pair.MarkEnded(l.d)
@@ -212,6 +221,16 @@ func (l *lane) sourceEnded() bool {
 		return l.sinkBroke(err)
 	}
 	return false
+}
+
+// errorTaken tells whether the source was reset and the other lane, writing to it, was
+// told so or is about to be: a socket reports its error once, and after that reads as
+// if the stream had ended. Passing on a FIN would tell the reader that it has
+// everything. A socket also is closed when both directions have ended, which is
+// marked before it is done.
+func (l *lane) errorTaken() bool {
+	other := &l.lanes[l.d.Other()]
+	return other.writing.Load() && isClosed(l.src) && !l.pair.Ended(other.d)
 }
 
 // sourceBroke ends the run: what the source can't send any more, nobody can.
