@@ -69,6 +69,7 @@ func TestCompileErrors(t *testing.T) {
 
 		{"expression", []route.Rule{to(match{Expr: `sni == 1`})}, []string{`rule 1, Expr: 1:5: invalid operation: == (mismatched types string and int)`}},
 		{"expression's name", []route.Rule{to(match{Expr: "port == 80 &&\n  snl == ''"})}, []string{`rule 1, Expr: 2:3: unknown name snl`}},
+		{"name in a call", []route.Rule{to(match{Expr: `cidr(e, "10.0.0.0/8")`})}, []string{`rule 1, Expr: 1:6: unknown name e`}},
 		{"expression's type", []route.Rule{to(match{Expr: `sni`})}, []string{`rule 1, Expr: expected bool, but got string`}},
 		{"expression's environment", []route.Rule{to(match{Expr: `$env["sni"] == "a"`})}, []string{`rule 1, Expr: $env: name the variables instead`}},
 		{"expression's clock", []route.Rule{to(match{Expr: `now().Hour() > 1`})}, []string{`rule 1, Expr: 1:1: unknown name now`}},

@@ -56,17 +56,7 @@ func buildExpr(c *compiler, m *Match) condition {
 	}
 	e := &exprCondition{uses: make(map[string]bool), text: m.Expr, window: m.Window}
 	e.pool.New = func() any { return new(vm.VM) }
-	seen := &usage{uses: e.uses}
-	program, err := expr.Compile(m.Expr,
-		expr.Env(environment{}), expr.AsBool(), expr.WarnOnAny(), expr.MaxNodes(maxNodes), expr.Patch(seen),
-		// A decision depends on the connection, not on when it is made.
-		expr.DisableBuiltin("now"),
-		expr.Function("cidr", callCIDR, new(func(string, string) bool)),
-		expr.Function("wildcard", callWildcard, new(func(string, string) bool)),
-	)
-	if err == nil {
-		err = seen.err
-	}
+	program, err := compileExpr(m.Expr, e.uses)
 	switch {
 	case err != nil:
 		c.fail("Expr", -1, exprError(err))
@@ -83,6 +73,28 @@ func buildExpr(c *compiler, m *Match) condition {
 		}
 	}
 	return e
+}
+
+// compileExpr compiles an expression and notes which names it uses.
+func compileExpr(text string, uses map[string]bool) (*vm.Program, error) {
+	options := []expr.Option{
+		expr.Env(environment{}), expr.AsBool(), expr.WarnOnAny(), expr.MaxNodes(maxNodes),
+		// A decision depends on the connection, not on when it is made.
+		expr.DisableBuiltin("now"),
+		expr.Function("cidr", callCIDR, new(func(string, string) bool)),
+		expr.Function("wildcard", callWildcard, new(func(string, string) bool)),
+	}
+	// With a visitor the library checks the tree twice, the second time without the
+	// arguments of calls, and forgets what it found the first time.
+	if _, err := expr.Compile(text, options...); err != nil {
+		return nil, err
+	}
+	seen := &usage{uses: uses}
+	program, err := expr.Compile(text, append(options, expr.Patch(seen))...)
+	if err == nil {
+		err = seen.err
+	}
+	return program, err
 }
 
 // ExprError is what is wrong with an expression, and where in it, both from 1.

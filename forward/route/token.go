@@ -67,9 +67,10 @@ func (t *Token) valid(text string, now time.Time) bool {
 	if len(text) != tokenText {
 		return false
 	}
-	token, err := tokenCoding.DecodeString(strings.ToUpper(text))
-	if err != nil {
-		return false
+	text = strings.ToUpper(text)
+	token, err := tokenCoding.DecodeString(text)
+	if err != nil || tokenCoding.EncodeToString(token) != text {
+		return false // the last letter has bits that mean nothing; they are 0
 	}
 	expiry, signature := token[:expirySize], token[expirySize:]
 	good := false

@@ -75,6 +75,7 @@ func TestTokens(t *testing.T) {
 		{"last second", mint(t, key, "prod", noon.Add(time.Second)), "prod", route.Keys{key}, true},
 		{"later expiry", mint(t, key, "prod", noon.Add(2*time.Hour))[:8] + good[8:], "prod", route.Keys{key}, false},
 		{"changed", string(changed), "prod", route.Keys{key}, false},
+		{"other spelling", good[:59] + string(good[59]+1), "prod", route.Keys{key}, false}, // of the same bytes
 		{"longer", good + "0", "prod", route.Keys{key}, false},
 		{"shorter", good[:59], "prod", route.Keys{key}, false},
 		{"upper case", strings.ToUpper(good), "prod", route.Keys{key}, true},
