@@ -58,6 +58,7 @@ type Engine struct {
 	slots     *slots
 	devices   *devices
 	addresses addresses
+	localNet  localNet
 	counters  counters
 
 	mu      sync.Mutex
@@ -84,6 +85,7 @@ func New(o Options) (*Engine, error) {
 	e := &Engine{
 		opts: o, mover: o.Mover, kernel: k, slots: k.slots, devices: k.devices,
 		addresses: addresses{ns: k.ns},
+		localNet:  localNet{ns: k.ns},
 		pairs:     map[uint32]*pair{}, stop: make(chan struct{}),
 	}
 	e.counters.init()
@@ -103,7 +105,7 @@ func (e *Engine) Forward(p *engine.Pair) engine.End {
 	}
 	w := &watch{engine: e, conn: p}
 	p.SetState(e.mover.Name(), "not linked yet")
-	end := e.mover.Pump(p, pump.Options{OnChunk: w.onChunk})
+	end := e.mover.Pump(p, pump.Options{OnFill: w.onFill})
 	pr := w.stop()
 	if pr == nil {
 		return end
@@ -128,7 +130,11 @@ func (e *Engine) Close() error {
 	}
 	e.leaving = nil
 	e.mu.Unlock()
-	return errors.Join(e.kernel.close(), e.mover.Close())
+	var err error
+	if e.kernel.idle() {
+		err = e.localNet.restore()
+	}
+	return errors.Join(err, e.kernel.close(), e.mover.Close())
 }
 
 // housekeeping is how often the engine looks at the meters. Nothing is in a hurry:

@@ -57,8 +57,16 @@ func (e *Engine) place(p *engine.Pair) *engine.Refusal {
 		devices[i] = dev
 	}
 	for i, dev := range devices {
-		if dev.loopback && !devices[1-i].ethernet {
+		if !dev.loopback || devices[1-i].loopback {
+			continue
+		}
+		if !devices[1-i].ethernet {
 			return engine.Refuse("local on one side, no link layer on the other", nil)
+		}
+		if ends[i][0].Addr().Is4() {
+			if err := e.localNet.relax(); err != nil {
+				return engine.Refuse("loopback closed to clients", err)
+			}
 		}
 	}
 	return nil
@@ -72,9 +80,6 @@ const (
 	optSynData    = 1 << 5
 )
 
-// stampsLen is the room that time stamps take in each segment.
-const stampsLen = 12
-
 // sameOptions are those that both connections have to have, or neither.
 var sameOptions = []struct {
 	bit    uint8
@@ -86,15 +91,11 @@ var sameOptions = []struct {
 }
 
 // match refuses a pair whose connections have agreed on different things.
-func match(info [2]*unix.TCPInfo) *engine.Refusal {
+func match(info [2]*unix.TCPInfo, v6 bool) *engine.Refusal {
 	for _, o := range sameOptions {
 		if (info[0].Options^info[1].Options)&o.bit != 0 {
 			return engine.Refuse(o.reason, nil)
 		}
-	}
-	stamps := uint32(0)
-	if info[0].Options&optTimestamps != 0 {
-		stamps = stampsLen
 	}
 	for i, in := range info {
 		if in.Options&optSynData != 0 {
@@ -104,7 +105,7 @@ func match(info [2]*unix.TCPInfo) *engine.Refusal {
 			return engine.Refuse("half closed", nil)
 		}
 		// What this peer may send must fit into what the other one takes.
-		if takes := takes(info[1-i]); in.Advmss > takes+stamps {
+		if takes := takes(info[1-i], v6); in.Advmss > takes {
 			return engine.Refuse("segments of one side too big for the other",
 				fmt.Errorf("%d and %d bytes", in.Advmss, takes))
 		}
@@ -116,8 +117,15 @@ func match(info [2]*unix.TCPInfo) *engine.Refusal {
 // send, but for one case: the kernel sends no segments bigger than half the biggest
 // window it has seen (tcp_bound_to_half_wnd in include/net/tcp.h), which on loopback is
 // less than the interface can carry.
-func takes(info *unix.TCPInfo) uint32 {
-	const halfWindow, headers = 1 << 14, 40
+func takes(info *unix.TCPInfo, v6 bool) uint32 {
+	const halfWindow = 1 << 14
+	headers := uint32(bpfpacket.IPv4Len + bpfpacket.TCPLen)
+	if v6 {
+		headers = bpfpacket.IPv6Len + bpfpacket.TCPLen
+	}
+	if info.Options&optTimestamps != 0 {
+		headers += 12
+	}
 	if info.Snd_mss < halfWindow || info.Pmtu < headers {
 		return info.Snd_mss
 	}
@@ -136,7 +144,7 @@ func watched(p *engine.Pair, t tuples, now uint64) (*kern.Conn, *engine.Refusal)
 			return nil, engine.Refuse("no TCP connection", err)
 		}
 	}
-	if r := match(info); r != nil {
+	if r := match(info, !t[0].Peer.Is4()); r != nil {
 		return nil, r
 	}
 	c := &kern.Conn{State: kern.Watching, Since: now}

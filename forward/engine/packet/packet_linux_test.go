@@ -1,17 +1,17 @@
 package packet
 
 import (
-	"crypto/sha256"
 	"io"
-	"math/rand/v2"
 	"net"
 	"testing"
 	"time"
 
 	"github.com/waggle-bpf/waggle/forward/engine"
+	"github.com/waggle-bpf/waggle/forward/engine/packet/kern"
 	"github.com/waggle-bpf/waggle/forward/engine/splice"
 	"github.com/waggle-bpf/waggle/internal/testkit"
 	"github.com/waggle-bpf/waggle/internal/testkit/command"
+	"github.com/waggle-bpf/waggle/internal/testkit/stream"
 )
 
 func TestMain(m *testing.M) { command.Main(m, forwarder) }
@@ -69,87 +69,105 @@ func tcpPair(t *testing.T) (dialled, accepted *net.TCPConn) {
 	return c.(*net.TCPConn), a.(*net.TCPConn)
 }
 
-// TestRequests sends requests and answers to and fro until the pair is spliced, and
-// some more.
-func TestRequests(t *testing.T) {
-	e := start(t)
-	client, backend, p := connect(t)
-	p.Client.SetDeadline(time.Time{})
-	p.Backend.SetDeadline(time.Time{})
-	done := make(chan engine.End, 1)
-	go func() { done <- e.Forward(p); p.Client.Close(); p.Backend.Close() }()
-	request, answer := make([]byte, 100), make([]byte, 3000)
-	for i := range 50 {
-		if _, err := client.Write(request); err != nil {
-			t.Fatal(i, err)
-		}
-		if _, err := io.ReadFull(backend, request); err != nil {
-			t.Fatal(i, err)
-		}
-		if _, err := backend.Write(answer); err != nil {
-			t.Fatal(i, err)
-		}
-		if _, err := io.ReadFull(client, answer); err != nil {
-			t.Fatal(i, err)
-		}
-		if i < 5 {
-			s, _ := e.Stats()
-			t.Log(i, s.Linked, s.Packets)
-		}
-	}
-	client.Close()
-	if n, err := io.Copy(io.Discard, backend); n != 0 || err != nil {
-		t.Fatal(n, err)
-	}
-	backend.Close()
-	end := <-done
-	s, _ := e.Stats()
-	t.Logf("%+v %+v %+v", end, p.State(), s)
-	t.Log(p.Moved(engine.Up), p.Moved(engine.Down))
+// run forwards a pair until it has ended.
+func run(t *testing.T, e *Engine, p *engine.Pair) (ended chan engine.End) {
+	t.Helper()
+	ended = make(chan engine.End, 1)
+	go func() {
+		end := e.Forward(p)
+		p.Client.Close()
+		p.Backend.Close()
+		ended <- end
+	}()
+	return ended
 }
 
-// TestBulk sends in both directions without a pause.
-func TestBulk(t *testing.T) {
+// TestRequests asks and answers on many connections. Nearly all are spliced by their
+// third request.
+func TestRequests(t *testing.T) {
 	e := start(t)
-	client, backend, p := connect(t)
-	p.Client.SetDeadline(time.Time{})
-	p.Backend.SetDeadline(time.Time{})
-	done := make(chan engine.End, 1)
-	go func() { done <- e.Forward(p); p.Client.Close(); p.Backend.Close() }()
-	const size = 256 << 20
-	type sum struct {
-		n   int64
-		sum [32]byte
-		err error
+	const pairs, soon, requests = 200, 3, 10
+	early := 0
+	var ended []chan engine.End
+	for range pairs {
+		client, backend, p := connect(t)
+		ended = append(ended, run(t, e, p))
+		for i := range requests {
+			exchange(t, client, backend, 100)
+			exchange(t, backend, client, 3000)
+			if i == soon-1 && e.find(p).spliced() {
+				early++
+			}
+		}
+		client.Close()
+		if n, err := io.Copy(io.Discard, backend); n != 0 || err != nil {
+			t.Fatal(n, err)
+		}
+		backend.Close()
+		t.Cleanup(func() {
+			if up, down := p.Moved(engine.Up), p.Moved(engine.Down); up != requests*100 || down != requests*3000 {
+				t.Errorf("moved %d up, %d down", up, down)
+			}
+		})
 	}
-	send := func(c *net.TCPConn, seed uint64, out chan sum) {
-		h := sha256.New()
-		r := rand.NewChaCha8([32]byte{byte(seed)})
-		n, err := io.Copy(io.MultiWriter(h, c), io.LimitReader(r, size))
-		c.CloseWrite()
-		out <- sum{n, [32]byte(h.Sum(nil)), err}
-	}
-	receive := func(c *net.TCPConn, out chan sum) {
-		h := sha256.New()
-		n, err := io.Copy(h, c)
-		out <- sum{n, [32]byte(h.Sum(nil)), err}
-	}
-	var ch [4]chan sum
-	for i := range ch {
-		ch[i] = make(chan sum, 1)
-	}
-	go send(client, 1, ch[0])
-	go receive(backend, ch[1])
-	go send(backend, 2, ch[2])
-	go receive(client, ch[3])
-	for i := 0; i < 4; i += 2 {
-		a, b := <-ch[i], <-ch[i+1]
-		if a.sum != b.sum || a.n != b.n || a.err != nil || b.err != nil {
-			t.Errorf("sent %d, received %d, %v %v", a.n, b.n, a.err, b.err)
+	for _, ended := range ended {
+		if end := <-ended; end != (engine.End{Cause: engine.ClientClosed}) {
+			t.Error(end)
 		}
 	}
-	end := <-done
-	s, _ := e.Stats()
-	t.Logf("%+v %+v %+v", end, p.State(), s)
-	t.Log(p.Moved(engine.Up), p.Moved(engine.Down))
+	t.Logf("%d of %d spliced by request %d", early, pairs, soon)
+	if early < pairs*99/100 {
+		t.Errorf("only %d of %d were spliced by request %d", early, pairs, soon)
+	}
+}
+
+// exchange sends n bytes.
+func exchange(t *testing.T, from, to *net.TCPConn, n int) {
+	t.Helper()
+	b := make([]byte, n)
+	if _, err := from.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(to, b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// find returns what the engine knows of a pair; an empty pair if it is not linked.
+func (e *Engine) find(conn *engine.Pair) *pair {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, p := range e.pairs {
+		if p.conn == conn {
+			return p
+		}
+	}
+	return &pair{meter: &kern.Meter{}}
+}
+
+// TestUploads sends without a pause. Nearly all uploads are spliced within
+// a moment.
+func TestUploads(t *testing.T) {
+	e := start(t)
+	const pairs, soon = 20, time.Second // a fifth of that where nothing else runs
+	early := 0
+	for seed := range uint64(pairs) {
+		client, backend, p := connect(t)
+		ended := run(t, e, p)
+		script := stream.Script{Seed: seed, Client: stream.Side{Size: 64 << 20}, Server: stream.Side{EndAt: stream.AfterEnd}}
+		begun := monotonic()
+		if err := script.Run(client, backend, 20*time.Second); err != nil {
+			t.Error(err)
+		}
+		if m := e.find(p).meter; m.Switched != 0 && time.Duration(m.Switched)-begun < soon {
+			early++
+		}
+		client.Close()
+		backend.Close()
+		<-ended
+	}
+	t.Logf("%d of %d spliced within %v", early, pairs, soon)
+	if early < pairs*9/10 {
+		t.Errorf("only %d of %d were spliced within %v", early, pairs, soon)
+	}
 }

@@ -26,16 +26,14 @@ type watch struct {
 	mu   sync.Mutex
 	done bool // linked, or never to be
 	pair *pair
-	down atomic.Bool // the backend has answered
 }
 
-// onChunk decides whether it is time to link: when the client speaks again after an
-// answer, or much was said.
-func (w *watch) onChunk(d engine.Direction, total uint64) {
-	switch {
-	case d == engine.Down && total < bulk:
-		w.down.Store(true)
-	case total >= bulk || w.down.Load():
+// onFill decides whether it is time to link: when the client speaks for the second
+// time, or much was said. That is before what it says goes on to the backend, so
+// that the programs see it and what follows from it.
+func (w *watch) onFill(d engine.Direction, total uint64) {
+	again := d == engine.Up && (total > 0 || w.conn.Taken > 0)
+	if again || total >= bulk {
 		w.link()
 	}
 }

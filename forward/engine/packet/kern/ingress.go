@@ -38,17 +38,20 @@ func arrive(ctx *tc.Context, l2 int) tc.Action {
 	}
 	side := ref.Side & 1
 	now := bpf.KtimeGetNS()
-	if c.State == Watching && s.mayStart() {
-		if c.trySplice(ctx, side, &s) {
-			m.Switched = now
-			m.State = Spliced
-		} else {
-			m.Tried++
-		}
+	before := c.State
+	state, fresh := before, uint32(0)
+	if before == Watching && s.mayStart() {
+		state, fresh = c.trySplice(ctx, side, &s)
+	} else {
+		state, fresh = c.pass(&c.Sides[side], &s)
 	}
-	state, fresh := c.pass(side, &s)
 	if state == Watching {
+		m.Tried++
 		return tc.Next
+	}
+	if before == Watching && m.State == Watching {
+		m.Switched = now
+		m.State = Spliced
 	}
 	if !s.has(packet.RST) {
 		m.Last = now
@@ -61,17 +64,6 @@ func arrive(ctx *tc.Context, l2 int) tc.Action {
 		m.State = Ended
 	}
 	return forward(ctx, c, side, &s, l2)
-}
-
-// pass notes a segment from one side, and returns the pair's state and the new
-// payload.
-func (c *Conn) pass(side uint32, s *segment) (State, uint32) {
-	d := &c.Sides[side&1]
-	c.lock.Lock()
-	fresh := d.received(s)
-	state := c.State
-	c.lock.Unlock()
-	return state, fresh
 }
 
 // forward sends a segment from one side on to the other one's peer.

@@ -51,25 +51,27 @@ func (s *segment) mayStart() bool {
 	return s.flags&(packet.ACK|packet.SYN|packet.FIN|packet.RST|packet.URG) == packet.ACK
 }
 
-// trySplice splices the pair at segment s from one of its sides if it is quiescent,
-// and reports whether it did.
-func (c *Conn) trySplice(ctx *tc.Context, side uint32, s *segment) bool {
+// trySplice notes segment s from one side, and splices the pair at it if it is
+// quiescent. It returns the pair's state and the new payload.
+func (c *Conn) trySplice(ctx *tc.Context, side uint32, s *segment) (State, uint32) {
 	mine, other := &c.Sides[side&1], &c.Sides[side&1^1]
 	if mine.Known|knownFrom != knownAll || other.Known != knownAll {
-		return false
+		return c.pass(mine, s)
 	}
 	from := mine.Tuple.socket(ctx, s.v6)
 	if from == nil {
-		return false
+		return c.pass(mine, s)
 	}
 	to := other.Tuple.socket(ctx, s.v6)
 	if to == nil {
 		from.Release()
-		return false
+		return c.pass(mine, s)
 	}
-	done := false
+	state, fresh := Watching, uint32(0)
 	x, y := from.TCP(), to.TCP()
 	if x != nil && y != nil {
+		// Looking and noting go together: of two packets that arrive at once, the
+		// second one has to know of the first.
 		c.lock.Lock()
 		// Once a FIN has been passed on, the sums agree again, but what the two
 		// connections have left to say is not the same any more.
@@ -77,13 +79,23 @@ func (c *Conn) trySplice(ctx *tc.Context, side uint32, s *segment) bool {
 		if c.State == Watching && open && mine.quiescent(other, s, x, y) {
 			mine.join(other, s, x, y)
 			c.State = Spliced
-			done = true
 		}
+		fresh = mine.received(s)
+		state = c.State
 		c.lock.Unlock()
 	}
 	to.Release()
 	from.Release()
-	return done
+	return state, fresh
+}
+
+// pass notes a segment from a side, and returns the pair's state and the new payload.
+func (c *Conn) pass(d *Side, s *segment) (State, uint32) {
+	c.lock.Lock()
+	fresh := d.received(s)
+	state := c.State
+	c.lock.Unlock()
+	return state, fresh
 }
 
 // socket returns the forwarder's socket of a connection, nil if it is gone.
@@ -98,21 +110,37 @@ func (t *Tuple) socket(ctx *tc.Context, v6 bool) *bpf.Sock {
 
 // quiescent reports whether nothing is on its way inside the forwarder when segment
 // s arrives from the peer of d, whose socket is x; y is the other side's. The lock
-// is held, so that whatever has passed the programs before and is not in the
-// sockets yet shows as a Next beyond what the socket has received.
+// is held. Packets that have passed the programs but have not reached the sockets
+// yet show: data as a Next beyond what the socket has received, which speaks against
+// it; acknowledgements, which the socket will only hear, as an Acked beyond its own.
+//
+// That all was sent needs no look at what the sockets send next: it has been
+// acknowledged, sometimes before the socket has noted that it has sent it.
 func (d *Side) quiescent(other *Side, s *segment, x, y *bpf.TCPSock) bool {
-	return s.seq == x.RcvNxt && (d.Known&knownFrom == 0 || d.Next == x.RcvNxt) && other.Next == y.RcvNxt &&
-		s.ack == x.SndNxt && y.SndUna == y.SndNxt &&
-		uint32(x.BytesReceived)-uint32(y.BytesAcked) == d.Lead &&
-		uint32(y.BytesReceived)-uint32(x.BytesAcked)-(s.ack-x.SndUna) == other.Lead
+	return d.inOrder(s, x) && other.Next == y.RcvNxt &&
+		uint32(x.BytesReceived)-acked(y, other.Acked) == d.Lead &&
+		uint32(y.BytesReceived)-acked(x, s.ack) == other.Lead
 }
 
-// join works out what makes packets of either side into packets of the other:
-// what the forwarder would send next takes the place of what it has received.
-// Time stamps go on from the last one that was sent.
+// inOrder reports whether segment s is the one that the socket waits for, and nothing
+// is ahead of it. A probe of the window or of an idle connection, which repeats the
+// last sequence number, will do as well.
+func (d *Side) inOrder(s *segment, x *bpf.TCPSock) bool {
+	ahead := d.Known&knownFrom != 0 && d.Next != x.RcvNxt
+	probe := s.seq == x.RcvNxt-1 && s.size == 0
+	return !ahead && (s.seq == x.RcvNxt || probe)
+}
+
+// acked is how many bytes a socket's peer has acknowledged with acknowledgement ack.
+func acked(t *bpf.TCPSock, ack uint32) uint32 { return uint32(t.BytesAcked) + ack - t.SndUna }
+
+// join works out what makes packets of either side into packets of the other: what
+// the forwarder would send next, which is what its peer has acknowledged, takes the
+// place of what it would receive next. Time stamps go on from the last one that was
+// sent.
 func (d *Side) join(other *Side, s *segment, x, y *bpf.TCPSock) {
-	d.Seq = y.SndNxt - x.RcvNxt
-	other.Seq = x.SndNxt - y.RcvNxt
+	d.Seq = other.Acked - x.RcvNxt
+	other.Seq = s.ack - y.RcvNxt
 	d.Ack, other.Ack = -other.Seq, -d.Seq
 	d.Stamp = other.StampTo - s.stamp
 	other.Stamp = d.StampTo - other.StampFrom

@@ -1,0 +1,129 @@
+package packet
+
+import (
+	"net"
+	"net/netip"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/waggle-bpf/waggle/forward/engine"
+	"github.com/waggle-bpf/waggle/internal/testkit"
+	"github.com/waggle-bpf/waggle/internal/testkit/stream"
+)
+
+// place is where the ends of a pair are.
+type place struct {
+	name            string
+	client, backend *testkit.NS
+	// front and back are where forwarder and backend listen.
+	front, back netip.Addr
+	// mss is the option that the forwarder sets before it dials, if it is not 0.
+	mss int
+}
+
+// TestPlaces has clients and backends on the forwarder's machine and on others.
+func TestPlaces(t *testing.T) {
+	here := testkit.NewNS(t)
+	clients := testkit.NewWire(t, testkit.NewNS(t), here, 1)
+	backends := testkit.NewWire(t, here, testkit.NewNS(t), 2)
+	remoteClient, remoteBackend := clients.A.NS, backends.B.NS
+	local4, local6 := netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()
+	const wire4, wire6 = 1460, 1440 // what fits into packets of 1500 bytes
+	places := []place{
+		{"both remote, IPv4", remoteClient, remoteBackend, clients.B.V4, backends.B.V4, 0},
+		{"both remote, IPv6", remoteClient, remoteBackend, clients.B.V6, backends.B.V6, 0},
+		{"both local, IPv4", here, here, local4, local4, 0},
+		{"both local, IPv6", here, here, local6, local6, 0},
+		{"both local, other addresses", here, here, backends.A.V4, local4, 0},
+		{"local backend, IPv4", remoteClient, here, clients.B.V4, local4, wire4},
+		{"local backend, IPv6", remoteClient, here, clients.B.V6, local6, wire6},
+		{"local backend, other address", remoteClient, here, clients.B.V4, backends.A.V4, wire4},
+		{"backend behind the client's wire", remoteClient, remoteClient, clients.B.V4, clients.A.V4, 0},
+	}
+	var e *Engine
+	here.Do(t, func() { e = start(t) })
+	for _, p := range places {
+		t.Run(p.name, func(t *testing.T) { p.test(t, e, here) })
+	}
+}
+
+func (pl *place) test(t *testing.T, e *Engine, here *testkit.NS) {
+	client, near := meet(t, pl.client, here, pl.front, 0)
+	far, backend := meet(t, here, pl.backend, pl.back, pl.mss)
+	p := engine.NewPair(near, far)
+	ended := make(chan engine.End, 1)
+	go func() {
+		ended <- e.Forward(p)
+		near.Close()
+		far.Close()
+	}()
+	script := stream.Script{
+		Seed:   7,
+		Client: stream.Side{Size: 32 << 20},
+		Server: stream.Side{Size: 32 << 20},
+	}
+	// Routes that change make the kernel forget those that sockets have kept.
+	flush := time.AfterFunc(50*time.Millisecond, func() { changeRoutes(t, here) })
+	defer flush.Stop()
+	if err := script.Run(client, backend, 30*time.Second); err != nil {
+		t.Error(err)
+	}
+	client.Close()
+	backend.Close()
+	if end := <-ended; end.Err != nil {
+		t.Error(end)
+	}
+	if got := p.State(); got.Engine != Name {
+		t.Errorf("moved by %s: %s", got.Engine, got.Why)
+	}
+	t.Log(p.State())
+}
+
+// meet connects one namespace to another and returns both ends.
+func meet(t *testing.T, from, to *testkit.NS, addr netip.Addr, mss int) (dialled, accepted *net.TCPConn) {
+	t.Helper()
+	var l *net.TCPListener
+	var err error
+	to.Do(t, func() { l, err = net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(addr, 0))) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	d := net.Dialer{KeepAlive: -1, Control: func(_, _ string, c syscall.RawConn) error { return setMSS(c, mss) }}
+	var c net.Conn
+	from.Do(t, func() { c, err = d.Dial("tcp", l.Addr().String()) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := l.AcceptTCP()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close(); a.Close() })
+	return c.(*net.TCPConn), a
+}
+
+func setMSS(c syscall.RawConn, mss int) (err error) {
+	if mss == 0 {
+		return nil
+	}
+	if e := c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG, mss) }); e != nil {
+		return e
+	}
+	return err
+}
+
+// changeRoutes adds a route and removes it.
+func changeRoutes(t *testing.T, ns *testkit.NS) {
+	for _, verb := range []string{"add", "del"} {
+		ns.Do(t, func() {
+			if out, err := exec.Command("ip", "route", verb, "blackhole", "192.0.2.0/24").CombinedOutput(); err != nil {
+				t.Errorf("%s route: %v: %s", verb, err, out)
+			}
+		})
+	}
+}
