@@ -77,7 +77,7 @@ unit:
 	go test -timeout 5m $(TESTFLAGS) ./...
 
 race:
-	CGO_ENABLED=1 CC=clang go test -race -timeout 5m $(TESTFLAGS) $(call tested,$(RACE))
+	CGO_ENABLED=1 CC=clang go test -race -timeout 5m -short $(TESTFLAGS) $(call tested,$(RACE))
 
 # The limit of the machine is a little longer than that of the tests in it, which
 # tell where they hang. Boots that had to be tried again are told in the end.
