@@ -92,16 +92,19 @@ func RequireRoot(t testing.TB) {
 	}
 }
 
-// RequireTool skips the test if a program is not installed; in CI it fails.
-func RequireTool(t testing.TB, name string) {
+// RequireTool returns the path of a program. It skips the test if it is not
+// installed; in CI it fails.
+func RequireTool(t testing.TB, name string) string {
 	t.Helper()
-	switch _, err := lookPath(name); {
+	path, err := lookPath(name)
+	switch {
 	case err == nil:
 	case CI() && !InVM():
 		t.Fatalf("needs %s; make setup installs it", name)
 	default:
 		t.Skipf("needs %s", name)
 	}
+	return path
 }
 
 // InVM tells whether this is a machine started by package vm, which has no

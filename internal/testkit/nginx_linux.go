@@ -16,11 +16,7 @@ import (
 // when connections are accepted.
 func Nginx(t testing.TB, ns *NS, addr netip.AddrPort) {
 	t.Helper()
-	RequireTool(t, "nginx")
-	path, err := lookPath("nginx")
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := RequireTool(t, "nginx")
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(conf, fmt.Appendf(nil, nginxConf, addr), 0o644); err != nil {

@@ -116,9 +116,7 @@ func (p *Process) find(re *regexp.Regexp) []string {
 // lines it has written.
 func (p *Process) Interrupt() []string {
 	p.t.Helper()
-	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
-		p.t.Fatal(err)
-	}
+	p.Signal(os.Interrupt)
 	if code := p.Wait(); code != 0 {
 		p.t.Errorf("exit code %d after Ctrl-C", code)
 	}
@@ -132,6 +130,17 @@ func (p *Process) Kill() {
 		p.t.Fatal(err)
 	}
 	p.Wait()
+}
+
+// PID is the command's process.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Signal sends the command a signal.
+func (p *Process) Signal(s os.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 // Wait waits for the command's end and returns its exit code.
