@@ -43,6 +43,7 @@ var Pipeline = []Pass{
 	{Name: "release", Func: releaseOnFault},
 	{Name: "faults", Module: expandFaults},
 	{Name: "last dce", Func: lastClean},
+	{Name: "spills", Module: hideSpills},
 	{Name: "frame", Func: layoutFrame},
 }
 
@@ -78,6 +79,9 @@ var order = []struct{ before, after, why string }{
 	{"legalize", "expand", "expansion makes legal loads and stores only"},
 	{"abi", "release", "a call that faulted leaves its caller too"},
 	{"release", "faults", "the fault terminators must still be there"},
+	{"last simplify", "spills", "a value negated twice must stay so"},
+	{"abi", "spills", "parameters and arguments are final"},
+	{"alignment", "spills", "it tells which parameters point into the stack"},
 	{"abi", "frame", "out-parameters are slots"},
 }
 
