@@ -65,6 +65,8 @@ build:
 
 lint: .cache/staticcheck
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [[ -n "$$bad" ]]; then echo "not gofmt-clean: $$bad" >&2; exit 1; fi
+	go mod tidy -diff
+	go -C tools mod tidy -diff
 	go vet ./...
 	GOOS=darwin GOARCH=arm64 go vet $(PORTABLE)
 	.cache/staticcheck $$(go list ./... | grep -vE '/(tests|examples|bench)/')
