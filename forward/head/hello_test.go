@@ -96,10 +96,15 @@ func realHello(t testing.TB, config *tls.Config) []byte {
 
 // sslv2 is a version 2 hello that asks for a version.
 func sslv2(major, minor byte) []byte {
-	b := []byte{0x80, 0, 1, major, minor, 0, 6, 0, 0, 0, 16, 0, 0, 0x2f, 0x07, 0, 0xc0}
-	b = append(b, make([]byte, 16)...)
-	b[1] = byte(len(b) - 2)
+	b := sslv2Challenge(16)
+	b[3], b[4] = major, minor
 	return b
+}
+
+// sslv2Challenge is one with a challenge of that size, which is 16 to 32.
+func sslv2Challenge(size byte) []byte {
+	b := []byte{0x80, 15 + size, 1, 0, 2, 0, 6, 0, 0, 0, size, 0, 0, 0x2f, 0x07, 0, 0xc0}
+	return append(b, make([]byte, size)...)
 }
 
 // silentConn is a connection that has sent some bytes and takes any.
@@ -266,6 +271,8 @@ func TestHellos(t *testing.T) {
 		{"record too long", []byte{22, 3, 1, 0x40, 1, 1}, head.Head{Status: head.Unknown, Protocol: head.Other}},
 		{"empty record", []byte{22, 3, 1, 0, 0, 1}, head.Head{Status: head.Unknown, Protocol: head.Other}},
 		{"alert", []byte{21, 3, 1, 0, 2, 1, 0}, head.Head{Status: head.Unknown, Protocol: head.Other}},
+		{"SSLv2 with a short challenge", sslv2Challenge(15), head.Head{Status: head.Unknown, Protocol: head.Other}},
+		{"SSLv2 with a long challenge", sslv2Challenge(33), head.Head{Status: head.Unknown, Protocol: head.Other}},
 		{"SSLv2 with odd ciphers", append([]byte{0x80, 0x20, 1, 0, 2, 0, 5}, make([]byte, 30)...), head.Head{Status: head.Unknown, Protocol: head.Other}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -21,6 +21,7 @@ func TestBanners(t *testing.T) {
 		{"longest", "SSH-2.0-" + strings.Repeat("x", 245) + "\r\n", head.Known, "SSH-2.0-" + strings.Repeat("x", 245)},
 		{"UTF-8 comment", "SSH-2.0-x \xc3\xa9\r\n", head.Known, "SSH-2.0-x \xc3\xa9"},
 		{"too long", "SSH-2.0-" + strings.Repeat("x", 246) + "\r\n", head.Malformed, "ssh banner longer than 255 bytes"},
+		{"too long already", "SSH-2.0-" + strings.Repeat("x", 247), head.Malformed, "ssh banner longer than 255 bytes"},
 		{"NUL", "SSH-2.0-x\x00\r\n", head.Malformed, "control character in the ssh banner"},
 		{"CR within", "SSH-2.0-x\ry\r\n", head.Malformed, "control character in the ssh banner"},
 		{"no version", "SSH-OpenSSH\r\n", head.Malformed, "ssh banner without a version"},

@@ -23,7 +23,7 @@ func (h *Head) resolve(minor byte) (reason string) {
 	if h.Host = host; authority == "" {
 		return ""
 	}
-	if h.Host, _, ok = hostPort(authority); !ok || h.Host == "" {
+	if h.Host, _, ok = hostPort(authority); !ok {
 		return "bad host in the request target"
 	}
 	// RFC 9112 3.2.2 lets the target win. Not every server does.

@@ -39,6 +39,7 @@ func TestCompileErrors(t *testing.T) {
 			`rule 1, SNI 11: "": not a host name; wildcards are *, *.example.org and **.example.org`,
 		}},
 		{"two protocols", []route.Rule{to(match{SNI: []string{"a"}, Host: []string{"a"}})}, []string{"rule 1, Host: excludes another condition of the rule: a connection has one protocol; make two rules"}},
+		{"three protocols", []route.Rule{to(match{SNI: []string{"a"}, Host: []string{"a"}, SSH: []string{"SSH-"}})}, []string{"rule 1, Host: excludes another condition of the rule: a connection has one protocol; make two rules"}},
 		{"protocol against name", []route.Rule{to(match{Protocol: []string{"ssh", "http"}, ALPN: []string{"h2"}})}, []string{"rule 1, ALPN: excludes another condition of the rule: a connection has one protocol; make two rules"}},
 		{"protocols", []route.Rule{to(match{Protocol: []string{"tls", "smtp"}})}, []string{`rule 1, Protocol 2: "smtp" is none of tls, http, h2, ssh and other`}},
 		{"empty texts", []route.Rule{to(match{ALPN: []string{""}}), to(match{Prefix: []string{"a", ""}})}, []string{"rule 1, ALPN 1: empty", "rule 2, Prefix 2: empty"}},

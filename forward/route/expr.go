@@ -198,24 +198,20 @@ func (e *exprCondition) test(d *Decider, in *Input) truth {
 // known tells whether all that the expression uses is. A protocol that the connection
 // is not of is known to be empty.
 func (e *exprCondition) known(d *Decider, in *Input) truth {
-	result := isTrue
 	for _, p := range e.heads {
-		switch d.about(p, in) {
-		case unknown:
-			return unknown
-		case isError:
-			result = isError
+		if t := d.about(p, in); t == unknown || t == isError {
+			return t
 		}
 	}
 	switch {
 	case in.End != Open:
-		return result
+		return isTrue
 	case e.uses["bytes"] && len(in.Bytes) < e.window:
 		return unknown
 	case e.uses["protocol"] && d.look(in).Protocol == head.None:
 		return unknown
 	}
-	return result
+	return isTrue
 }
 
 func (e *exprCondition) environment(d *Decider, in *Input) *environment {

@@ -16,6 +16,8 @@ import (
 // conditions are parts that tables of the property tests are made of.
 var conditions = []func(*route.Match){
 	func(m *route.Match) { m.SNI = []string{"a.example", "*.b.example"} },
+	func(m *route.Match) { m.SNI = []string{"a.example"} },
+	func(m *route.Match) { m.Host = []string{"a.example", "x.example"} },
 	func(m *route.Match) { m.ALPN = []string{"h2"} },
 	func(m *route.Match) { m.Host = []string{"**.example"} },
 	func(m *route.Match) { m.Method = []string{"GET"} },

@@ -53,7 +53,7 @@ func TestMintErrors(t *testing.T) {
 func TestTokens(t *testing.T) {
 	good := mint(t, key, "prod", noon.Add(time.Hour))
 	changed := []byte(good)
-	changed[59] ^= 1
+	changed[30] ^= 1
 	places := map[route.Place]func(token string) string{
 		route.InHeader: func(token string) string { return get("a", "/", "X-Token: "+token) },
 		route.InSNI:    func(token string) string { return hello(token + ".example") },
@@ -146,6 +146,20 @@ func TestTokenLine(t *testing.T) {
 	}
 	if got := table.Decide(route.Conn{}, route.Input{Bytes: []byte("TOKEN " + token), Now: noon, End: route.Deadline}); got.Verdict != route.NoRoute {
 		t.Errorf("unfinished line at the deadline: got %+v", got)
+	}
+}
+
+// TestTokenBeyondTheLimit: with all the bytes that are looked at, nothing is open.
+func TestTokenBeyondTheLimit(t *testing.T) {
+	table, err := route.Compile([]route.Rule{to(route.Match{Token: &route.Token{In: route.InLine, Keys: route.Keys{key}}})}, route.Options{Max: 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := []byte("TOKEN " + mint(t, key, "", noon.Add(time.Hour)) + "\n")
+	for n, want := range map[int]route.Verdict{19: route.NeedMore, 20: route.NoRoute, len(b): route.NoRoute} {
+		if got := table.Decide(route.Conn{}, route.Input{Bytes: b[:n], Now: noon}); got.Verdict != want {
+			t.Errorf("%d bytes: got %+v", n, got)
+		}
 	}
 }
 
