@@ -30,7 +30,6 @@ type dialer struct {
 // first, which takes a port away from all destinations instead of from one.
 func (d *dialer) connect(ctx context.Context, control Control) (*net.TCPConn, error) {
 	nd := net.Dialer{
-		Timeout:       d.timeout,
 		FallbackDelay: -1,
 		KeepAlive:     -1,
 		Control: func(_, _ string, c syscall.RawConn) error {
@@ -43,7 +42,7 @@ func (d *dialer) connect(ctx context.Context, control Control) (*net.TCPConn, er
 	}
 	nd.SetMultipathTCP(false)
 	began := time.Now()
-	conn, err := nd.DialContext(ctx, "tcp", d.text)
+	conn, err := nd.DialContext(untimed{ctx, began.Add(d.timeout)}, "tcp", d.text)
 	if err == nil {
 		return conn.(*net.TCPConn), nil
 	}
@@ -55,6 +54,21 @@ func (d *dialer) connect(ctx context.Context, control Control) (*net.TCPConn, er
 		return nil, &timeoutError{after: min(d.timeout, time.Since(began).Round(time.Millisecond))}
 	}
 	return nil, cause(err)
+}
+
+// untimed is a context with a deadline that has no timer: package net sets it on the
+// socket if it has to wait. A Dialer's Timeout would cost a timer for each connection.
+type untimed struct {
+	context.Context
+	deadline time.Time
+}
+
+// Deadline returns the earlier deadline.
+func (u untimed) Deadline() (time.Time, bool) {
+	if d, ok := u.Context.Deadline(); ok && d.Before(u.deadline) {
+		return d, true
+	}
+	return u.deadline, true
 }
 
 // prepare sets the options of a socket and begins to connect it.
