@@ -19,11 +19,11 @@ type Decider struct {
 	parser head.Parser
 	parsed int // how many bytes the parser has seen
 
-	next     int       // the first rule that is not passed over
-	held     uint32    // of its conditions, those that are known to be true
-	machines []machine // of the regular expressions that began to match
-	problem  string    // of the last isError
-	decision Decision  // once it is final
+	next     int        // the first rule that is not passed over
+	held     uint32     // of its conditions, those that are known to be true
+	machines []*machine // of the regular expressions that began to match
+	problem  string     // of the last isError
+	decision Decision   // once it is final
 }
 
 // Head is what was found out about the client's protocol. Rules that didn't need it

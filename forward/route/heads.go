@@ -227,7 +227,7 @@ func (p prefixCondition) test(_ *Decider, in *Input) truth {
 
 func (p prefixCondition) why(_ *Decider, in *Input) string {
 	for _, prefix := range p {
-		if strings.HasPrefix(string(in.Bytes), prefix) {
+		if len(in.Bytes) >= len(prefix) && string(in.Bytes[:len(prefix)]) == prefix {
 			return fmt.Sprintf("prefix=%q", prefix)
 		}
 	}

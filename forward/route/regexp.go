@@ -60,13 +60,11 @@ func compileRegexp(text string) (*regexpCondition, error) {
 		return nil, err
 	}
 	r := &regexpCondition{text: text, prog: prog}
-	empty := machine{}
-	if empty.start(r); empty.follow(r, nil, false, true) {
+	if newMachine(r).follow(r, nil, false, true) {
 		return nil, errors.New("matches without a single byte, so it always holds")
 	}
 	for c := range r.first {
-		m := machine{}
-		m.start(r)
+		m := newMachine(r)
 		m.step(r, []byte{byte(c)}, false)
 		r.first[c] = m.result != isFalse
 	}
@@ -77,24 +75,24 @@ func (r *regexpCondition) why(*Decider, *Input) string { return "regexp=" + r.te
 
 func (r *regexpCondition) test(d *Decider, in *Input) truth {
 	if d.machines == nil {
-		d.machines = make([]machine, d.table.machines)
+		d.machines = make([]*machine, d.table.machines)
 	}
-	m := &d.machines[r.id]
-	if m.result != unknown {
+	m := d.machines[r.id]
+	if m != nil && m.result != unknown {
 		return m.result
 	}
 	seen := in.Bytes[:min(len(in.Bytes), r.window)]
 	end := in.End != Open || len(seen) == r.window
 	switch {
-	case m.started():
+	case m != nil:
 	case len(seen) == 0 && !end:
 		return unknown
 	case len(seen) > 0 && !r.first[seen[0]]:
 		// Most connections are told by their first byte, without a machine.
-		m.result = isFalse
 		return isFalse
 	default:
-		m.start(r)
+		m = newMachine(r)
+		d.machines[r.id] = m
 	}
 	m.step(r, seen, end)
 	return m.result
@@ -127,12 +125,11 @@ func (t *threads) add(pc uint32) bool {
 	return true
 }
 
-func (m *machine) started() bool { return m.now.sparse != nil }
-
-func (m *machine) start(r *regexpCondition) {
+func newMachine(r *regexpCondition) *machine {
 	n := len(r.prog.Inst)
-	m.now, m.next = newThreads(n), newThreads(n)
+	m := &machine{now: newThreads(n), next: newThreads(n)}
 	m.now.add(uint32(r.prog.Start))
+	return m
 }
 
 // step reads what bytes there are more than before. At the end of them, m.now is what
