@@ -31,7 +31,8 @@ func (*Engine) Name() string { return Name }
 
 // Forward moves the pair's bytes.
 func (e *Engine) Forward(p *engine.Pair) engine.End {
-	return pump.Run(p, pump.Options{}, [2]pump.Mover{NewMover(e.buffers), NewMover(e.buffers)})
+	movers := &[2]Mover{MakeMover(e.buffers), MakeMover(e.buffers)}
+	return pump.Run(p, pump.Options{}, [2]pump.Mover{&movers[0], &movers[1]})
 }
 
 // Close has nothing to give back.
@@ -65,6 +66,9 @@ type Mover struct {
 
 // NewMover returns a mover that takes its buffers from b.
 func NewMover(b *Buffers) *Mover { return &Mover{buffers: b} }
+
+// MakeMover is NewMover for a mover that is a part of something.
+func MakeMover(b *Buffers) Mover { return Mover{buffers: b} }
 
 // Fill reads a chunk.
 func (m *Mover) Fill(socket int) (int, error) {

@@ -68,7 +68,11 @@ func (e *Engine) Forward(p *engine.Pair) engine.End { return e.Pump(p, pump.Opti
 // Pump is Forward for an engine that wants to follow how the bytes move, and to
 // take over from this one.
 func (e *Engine) Pump(p *engine.Pair, o pump.Options) engine.End {
-	return pump.Run(p, o, [2]pump.Mover{newMover(e), newMover(e)})
+	movers := new([2]mover)
+	for d := range movers {
+		movers[d].init(e)
+	}
+	return pump.Run(p, o, [2]pump.Mover{&movers[0], &movers[1]})
 }
 
 // Close closes the pipes that nobody holds.
@@ -97,7 +101,7 @@ func (e *Engine) Stats() Stats {
 // mover carries one direction's bytes.
 type mover struct {
 	engine       *Engine
-	small, large *copy.Mover
+	small, large copy.Mover
 
 	bulk bool // the last chunk was not small
 	// What holds the chunk: a copier, or a pipe.
@@ -106,19 +110,19 @@ type mover struct {
 	held   int // bytes in the pipe
 }
 
-func newMover(e *Engine) *mover {
-	return &mover{engine: e, small: copy.NewMover(e.small), large: copy.NewMover(e.large)}
+func (m *mover) init(e *Engine) {
+	*m = mover{engine: e, small: copy.MakeMover(e.small), large: copy.MakeMover(e.large)}
 }
 
 // Fill takes what the socket has.
 func (m *mover) Fill(socket int) (n int, err error) {
 	switch {
 	case !m.bulk:
-		n, err = m.fillBuffer(m.small, socket)
+		n, err = m.fillBuffer(&m.small, socket)
 	case m.takePipe():
 		n, err = m.fillPipe(socket)
 	default:
-		if n, err = m.fillBuffer(m.large, socket); n > 0 {
+		if n, err = m.fillBuffer(&m.large, socket); n > 0 {
 			m.engine.copied.Add(1)
 		}
 	}
