@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -96,6 +97,28 @@ func compareSplits(t *testing.T, seed uint64, b []byte) {
 			t.Fatalf("seed %d, %q: %+v at the end, %+v before", seed, b, got, want)
 		}
 	}
+}
+
+// TestConcurrent: a table belongs to all connections. The race detector has to see it.
+func TestConcurrent(t *testing.T) {
+	table := compile(t,
+		to(route.Match{Expr: `sni == "a.example" && "h2" in alpn`}),
+		to(route.Match{Regexp: `\x00.*\x01`}),
+		route.Rule{Name: "token", When: route.Match{Token: &route.Token{In: route.InLine, Keys: route.Keys{key}}}, Target: "t"})
+	token := "TOKEN " + mint(t, key, "", noon.Add(time.Hour)) + "\n"
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 50 {
+				for b, want := range map[string]string{hello("a.example", "h2"): "r", hello("b.example"): "", "\x00ab\x01": "r", token: "token"} {
+					if got := table.Decide(route.Conn{}, route.Input{Bytes: []byte(b), Now: noon}); got.Name != want {
+						t.Errorf("%q: got %+v", b, got)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // firstOf is the first rule that is not false, -1 for none. It takes each for itself.
