@@ -4,12 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 var start = time.Date(2026, 11, 21, 11, 18, 9, 123456789, time.FixedZone("CET", 3600))
@@ -170,5 +174,31 @@ func TestFormats(t *testing.T) {
 	}
 	if _, err := ParseFormat("xml"); err == nil || !strings.Contains(err.Error(), "text, json") {
 		t.Errorf("unknown format: %v", err)
+	}
+}
+
+// TestDocumented: the reference explains every key, and no others.
+func TestDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/forward.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n## Access log\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	documented := make(map[string]bool)
+	for _, row := range regexp.MustCompile(`(?m)^\| ([^|]*) \|`).FindAllStringSubmatch(section, -1) {
+		for _, m := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(row[1], -1) {
+			documented[m[1]] = true
+		}
+	}
+	all, refused := full, Record{Start: start, Refused: "x", Err: "x"}
+	have := make(map[string]bool)
+	for _, r := range []*Record{&all, &refused} {
+		for key := range logfmt(t, string(Text.append(nil, r))) {
+			have[key] = true
+		}
+	}
+	if diff := cmp.Diff(have, documented); diff != "" {
+		t.Errorf("docs/forward.md differs (-have +documented):\n%s", diff)
 	}
 }

@@ -41,7 +41,7 @@ func (d *decoder) groupFields(g *Group) []field {
 		{name: "connect", want: "mapping", doc: "How backends are dialled.", set: d.connect(g), sub: d.connectFields(g, new(origin))},
 		{name: "check", want: "mapping", std: "none", doc: "The active health check. `tcp` is short for one that only connects.", set: d.check(g), sub: d.checkFields(new(backend.Check), new(probes))},
 		{name: "eject", want: "mapping or `none`", doc: "The passive health check: dials that go wrong take a backend out for a while. The last one stays.", set: d.eject(g), sub: d.ejectFields(&g.Eject)},
-		{name: "resolve", want: wantDuration, std: backend.DefaultResolveTTL.String(), doc: "How long the addresses of a name are believed.", set: d.duration(&g.ResolveTTL)},
+		{name: "resolve", want: wantDuration, std: shortest(backend.DefaultResolveTTL), doc: "How long the addresses of a name are believed.", set: d.duration(&g.ResolveTTL)},
 	}
 }
 
@@ -126,7 +126,7 @@ func (d *decoder) connect(g *Group) setter {
 
 func (d *decoder) connectFields(g *Group, o *origin) []field {
 	return []field{
-		{name: "timeout", want: wantDuration, std: backend.DefaultConnectTimeout.String(), doc: "For one attempt.", set: d.duration(&g.ConnectTimeout)},
+		{name: "timeout", want: wantDuration, std: shortest(backend.DefaultConnectTimeout), doc: "For one attempt.", set: d.duration(&g.ConnectTimeout)},
 		{name: "attempts", want: wantNumber, std: strconv.Itoa(backend.DefaultAttempts), doc: "How many different backends a connection tries.", set: d.integer(&g.Attempts, 1, 100)},
 		{name: "source", want: "IP address", doc: "An address of this machine that connections come from.", set: parsed(d, &o.source, "an IP address", parseAddr)},
 		{name: "interface", want: wantText, doc: "A network device or VRF that connections leave by (SO_BINDTODEVICE).", set: parsed(d, &o.device, "the name of a network device", parseDevice)},
@@ -182,8 +182,8 @@ func (d *decoder) checkFields(c *backend.Check, p *probes) []field {
 			d.integer(&port, 1, 65535)(n)
 			c.Port = uint16(port)
 		}},
-		{name: "interval", want: wantDuration, std: backend.DefaultCheckInterval.String(), doc: "From one check to the next.", set: d.duration(&c.Interval)},
-		{name: "timeout", want: wantDuration, std: backend.DefaultCheckTimeout.String(), doc: "For a whole check.", set: d.duration(&c.Timeout)},
+		{name: "interval", want: wantDuration, std: shortest(backend.DefaultCheckInterval), doc: "From one check to the next.", set: d.duration(&c.Interval)},
+		{name: "timeout", want: wantDuration, std: shortest(backend.DefaultCheckTimeout), doc: "For a whole check.", set: d.duration(&c.Timeout)},
 		{name: "rise", want: wantNumber, std: strconv.Itoa(backend.DefaultRise), doc: "Good checks in a row until a backend is up again.", set: d.integer(&c.Rise, 1, 1000)},
 		{name: "fall", want: wantNumber, std: strconv.Itoa(backend.DefaultFall), doc: "Bad checks in a row until it is down. The first check of all decides alone.", set: d.integer(&c.Fall, 1, 1000)},
 	}
@@ -259,7 +259,7 @@ func (d *decoder) eject(g *Group) setter {
 func (d *decoder) ejectFields(e *backend.Eject) []field {
 	return []field{
 		{name: "after", want: wantNumber, std: strconv.Itoa(backend.DefaultEjectAfter), doc: "Dials in a row that went wrong.", set: d.integer(&e.After, 1, 1000)},
-		{name: "for", want: wantDuration, std: backend.DefaultEjectFor.String(), doc: "How long the first time; twice as long each further time without a good dial in between.", set: d.duration(&e.For)},
-		{name: "max", want: wantDuration, std: backend.DefaultEjectMax.String(), doc: "How long at most.", set: d.duration(&e.Max)},
+		{name: "for", want: wantDuration, std: shortest(backend.DefaultEjectFor), doc: "How long the first time; twice as long each further time without a good dial in between.", set: d.duration(&e.For)},
+		{name: "max", want: wantDuration, std: shortest(backend.DefaultEjectMax), doc: "How long at most.", set: d.duration(&e.Max)},
 	}
 }

@@ -95,7 +95,6 @@ type (
 	}
 )
 
-// port is 0 for an address that is wrong, too.
 func (a address) port() uint16 { return a.listener.Address.Port() }
 
 // checkAll checks what can be checked only when all is read.
@@ -120,7 +119,7 @@ func (d *decoder) checkAddresses(byPort map[uint16][]address) {
 			if b.listener == a.listener {
 				break
 			}
-			if overlap(a.listener.Address.Addr(), b.listener.Address.Addr()) {
+			if overlap(a.listener.Address, b.listener.Address) {
 				d.fail(a.node, "listener %s has the address of listener %s, line %d", a.listener.Name, b.listener.Name, b.node.Line)
 				break
 			}
@@ -128,19 +127,22 @@ func (d *decoder) checkAddresses(byPort map[uint16][]address) {
 	}
 }
 
-// byPort sorts the listeners' addresses, those whose port any will do excepted.
+// byPort sorts the listeners' addresses, as far as they could be read.
 func (d *decoder) byPort() map[uint16][]address {
 	m := make(map[uint16][]address)
 	for _, a := range d.addresses {
-		if p := a.port(); p != 0 {
-			m[p] = append(m[p], a)
+		if a.listener.Address.IsValid() {
+			m[a.port()] = append(m[a.port()], a)
 		}
 	}
 	return m
 }
 
-// overlap tells whether a client could mean either of two addresses.
-func overlap(a, b netip.Addr) bool { return a == b || takes(a, b) || takes(b, a) }
+// overlap tells whether a client could mean either of two addresses of the same port. If
+// that is 0, the kernel gives each its own, but they can't be told apart here.
+func overlap(a, b netip.AddrPort) bool {
+	return a == b || a.Port() != 0 && (takes(a.Addr(), b.Addr()) || takes(b.Addr(), a.Addr()))
+}
 
 // takes tells whether a listener at an address takes connections to another one.
 func takes(listener, to netip.Addr) bool {

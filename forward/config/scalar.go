@@ -128,6 +128,18 @@ func parseDuration(s string) (time.Duration, error) {
 	return v, nil
 }
 
+// shortest is how people write a duration: 1m, not 1m0s.
+func shortest(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = s[:len(s)-2]
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = s[:len(s)-2]
+	}
+	return s
+}
+
 // units of sizes, the longest names first.
 var units = []struct {
 	name  string

@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"net/netip"
+	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/waggle-bpf/waggle/forward/backend"
 	"github.com/waggle-bpf/waggle/forward/engine"
@@ -159,4 +163,26 @@ func BenchmarkConnection(b *testing.B) {
 			l.Closed(engine.ClientClosed, time.Second)
 		}
 	})
+}
+
+// TestDocumented: the reference names every metric, and no others.
+func TestDocumented(t *testing.T) {
+	scraped, err := os.ReadFile("testdata/scrape.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../../docs/forward.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	have, documented := make(map[string]bool), make(map[string]bool)
+	for _, m := range regexp.MustCompile(`# HELP (\S+)`).FindAllSubmatch(scraped, -1) {
+		have[string(m[1])] = true
+	}
+	for _, m := range regexp.MustCompile("`("+prefix+"[a-z_]+)`").FindAllSubmatch(page, -1) {
+		documented[string(m[1])] = true
+	}
+	if diff := cmp.Diff(have, documented); diff != "" || len(have) == 0 {
+		t.Errorf("docs/forward.md differs (-have +documented):\n%s", diff)
+	}
 }
