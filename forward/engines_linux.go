@@ -1,0 +1,25 @@
+package forward
+
+import (
+	"github.com/waggle-bpf/waggle/forward/engine"
+	"github.com/waggle-bpf/waggle/forward/engine/copy"
+	"github.com/waggle-bpf/waggle/forward/engine/packet"
+	"github.com/waggle-bpf/waggle/forward/engine/splice"
+)
+
+// byMerit are the engines that auto tries, the best first. The others are for those
+// who ask for them: sockmap and uring are no faster for most, and have limits.
+var byMerit = []string{packet.Name, splice.Name, copy.Name}
+
+// makers make the engines.
+var makers = map[string]func(*engines) (engine.Engine, error){
+	copy.Name:   func(*engines) (engine.Engine, error) { return copy.New(), nil },
+	splice.Name: func(e *engines) (engine.Engine, error) { return e.newSplice(), nil },
+	packet.Name: func(e *engines) (engine.Engine, error) {
+		return packet.New(packet.Options{NoPersist: !e.options.persist, Mover: e.newSplice()})
+	},
+}
+
+func (e *engines) newSplice() *splice.Engine {
+	return splice.New(splice.Options{MaxPipes: e.options.pipes})
+}

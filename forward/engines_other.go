@@ -1,0 +1,16 @@
+//go:build !linux
+
+package forward
+
+import (
+	"github.com/waggle-bpf/waggle/forward/engine"
+	"github.com/waggle-bpf/waggle/forward/engine/copy"
+)
+
+// byMerit are the engines that auto tries.
+var byMerit = []string{copy.Name}
+
+// makers make the engines. The others are Linux's.
+var makers = map[string]func(*engines) (engine.Engine, error){
+	copy.Name: func(*engines) (engine.Engine, error) { return copy.New(), nil },
+}

@@ -1,0 +1,227 @@
+package forward
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/waggle-bpf/waggle/forward/accesslog"
+	"github.com/waggle-bpf/waggle/forward/backend"
+	"github.com/waggle-bpf/waggle/forward/config"
+	"github.com/waggle-bpf/waggle/forward/engine"
+	"github.com/waggle-bpf/waggle/forward/metrics"
+)
+
+// Options are what a forwarder needs beside its configuration.
+type Options struct {
+	// Listeners are open already: another process's, or systemd's. Those whose
+	// address the configuration has are used, and the others closed.
+	Listeners []*net.TCPListener
+	// Output is where an access log goes whose path is "-"; os.Stdout if nil.
+	Output io.Writer
+	// Notice is told, in a line, what an operator should know. It may be nil.
+	Notice func(string)
+}
+
+// Forwarder forwards connections.
+type Forwarder struct {
+	notices notices
+	output  io.Writer
+	started time.Time
+	files   files
+	spare   spare
+
+	conns   registry
+	sources sources
+	janitor janitor
+	engines engines
+	metrics *metrics.Metrics
+	log     atomic.Pointer[accesslog.Log] // never nil; the log itself may be none
+	own     backend.Listeners
+
+	ctx    context.Context // of dials
+	cancel context.CancelFunc
+	ending atomic.Bool // nobody gets any further
+
+	mu        sync.Mutex // of what follows
+	config    *config.Config
+	listeners map[netip.AddrPort]*listener // by configured address
+	groups    map[string]*group
+	scrapes   *scrapes // nil for none
+	draining  bool
+	closed    bool
+}
+
+// New opens the listeners of a configuration and begins to forward.
+func New(cfg *config.Config, o Options) (*Forwarder, error) {
+	f := &Forwarder{
+		notices:   notices{out: o.Notice},
+		output:    o.Output,
+		started:   time.Now(),
+		metrics:   metrics.New(),
+		listeners: make(map[netip.AddrPort]*listener),
+	}
+	if f.output == nil {
+		f.output = os.Stdout
+	}
+	f.log.Store(nil)
+	f.conns.init()
+	f.ctx, f.cancel = context.WithCancel(context.Background())
+	limit, err := fileLimit()
+	if err != nil {
+		return nil, err
+	}
+	f.files = shareOut(limit, cfg.Limits.ReserveFiles)
+	f.engines.options = engineOptions{pipes: f.files.pipes, persist: cfg.Persist, refused: f.metrics.Fallback}
+	f.metrics.Backends(f.backends)
+	f.metrics.LogLost(func() uint64 { return f.log.Load().Lost() })
+	if err := f.spare.open(); err != nil {
+		return nil, err
+	}
+	if err := f.load(cfg, o.Listeners); err != nil {
+		f.spare.close()
+		return nil, errors.Join(err, f.engines.close())
+	}
+	f.janitor.start(f)
+	return f, nil
+}
+
+// Reload makes new connections go by another configuration. Those that there are keep
+// theirs. If it returns an error, nothing has changed.
+func (f *Forwarder) Reload(cfg *config.Config) error {
+	if err := f.load(cfg, nil); err != nil {
+		return fmt.Errorf("reload: %w", err)
+	}
+	wake(f.janitor.changed)
+	return nil
+}
+
+// Reopen opens the access log again, which was renamed.
+func (f *Forwarder) Reopen() error { return f.log.Load().Reopen() }
+
+func (f *Forwarder) notice(format string, args ...any) { f.notices.notice(format, args...) }
+
+func (f *Forwarder) timeouts() config.Timeouts {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.config.Timeouts
+}
+
+func (f *Forwarder) backends() []backend.Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var list []backend.Status
+	for _, g := range f.config.Groups {
+		list = append(list, f.groups[g.Name].Status()...)
+	}
+	return list
+}
+
+// Addrs are the addresses of the listeners, in the order of the configuration.
+func (f *Forwarder) Addrs() []netip.AddrPort {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var list []netip.AddrPort
+	for _, l := range f.config.Listeners {
+		list = append(list, f.listeners[l.Address].addr)
+	}
+	return list
+}
+
+// Drain stops accepting connections and waits until those that there are have ended,
+// but no longer than limit. Shared tells that another process has the listeners, too,
+// and serves the clients who wait to be accepted. Close comes next.
+func (f *Forwarder) Drain(limit time.Duration, shared bool) {
+	f.mu.Lock()
+	f.draining = true
+	persist := f.config.Persist
+	f.stopListeners(shared)
+	f.mu.Unlock()
+	if persist {
+		f.abort(engine.Shutdown, func(c *conn) bool { return c.pair.State().Engine == packetEngine })
+	}
+	var late atomic.Bool
+	timer := time.AfterFunc(limit, func() {
+		late.Store(true)
+		f.conns.poke()
+	})
+	defer timer.Stop()
+	f.conns.wait(late.Load)
+}
+
+// stopListeners is called with the mutex held.
+func (f *Forwarder) stopListeners(shared bool) {
+	for _, l := range f.listeners {
+		l.stop(shared)
+	}
+	clear(f.listeners)
+}
+
+// closePatience is how long connections may take to end that were told to. Nothing
+// holds them up but the system.
+const closePatience = 10 * time.Second
+
+// Close ends all connections, with a reset, and gives back everything. Those that
+// engine packet has spliced go on, if the configuration says that they persist.
+func (f *Forwarder) Close() error {
+	f.mu.Lock()
+	if f.closed {
+		f.mu.Unlock()
+		return nil
+	}
+	f.closed = true
+	f.stopListeners(false)
+	f.mu.Unlock()
+
+	f.ending.Store(true)
+	f.cancel()
+	f.abort(engine.Shutdown, func(*conn) bool { return true })
+	var late atomic.Bool
+	timer := time.AfterFunc(closePatience, func() {
+		late.Store(true)
+		f.conns.poke()
+	})
+	defer timer.Stop()
+	f.conns.wait(late.Load)
+
+	f.janitor.close()
+	var errs []error
+	if n := f.conns.count.Load(); n > 0 {
+		errs = append(errs, fmt.Errorf("close forwarder: %d connections don't end", n))
+	} else {
+		errs = append(errs, f.engines.close())
+	}
+	for _, g := range f.groups {
+		errs = append(errs, g.Close())
+	}
+	if f.scrapes != nil {
+		f.scrapes.close()
+	}
+	errs = append(errs, f.log.Load().Close())
+	f.spare.close()
+	return errors.Join(errs...)
+}
+
+// abort ends connections: those that are forwarded if they are chosen, those that are
+// not yet in any case.
+func (f *Forwarder) abort(cause engine.Cause, chosen func(*conn) bool) {
+	var list []*conn
+	f.conns.each(func(c *conn) {
+		switch p := phase(c.phase.Load()); {
+		case p >= forwarding && chosen(c), p == greeting && f.ending.Load():
+			list = append(list, c)
+		case p == reading && f.ending.Load():
+			_ = c.client.SetReadDeadline(time.Unix(1, 0))
+		}
+	})
+	for _, c := range list {
+		c.pair.Abort(cause)
+	}
+}
