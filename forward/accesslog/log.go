@@ -50,6 +50,7 @@ type Log struct {
 	outMu   sync.Mutex
 	out     io.Writer
 	file    *os.File // out, if it is ours
+	ended   bool     // the last line is written, and file closed
 	broken  bool     // the last write went wrong
 	severed bool     // within a line
 	told    uint64   // lines lost that the log speaks of
@@ -238,6 +239,9 @@ func (l *Log) Reopen() error {
 	}
 	l.outMu.Lock()
 	defer l.outMu.Unlock()
+	if l.ended {
+		return f.Close()
+	}
 	old := l.file
 	l.out, l.file = f, f
 	l.broken, l.severed = false, false
@@ -264,6 +268,9 @@ func (l *Log) Close() error {
 	case <-time.After(closeTimeout):
 		return fmt.Errorf("close access log: it takes nothing since %v", closeTimeout)
 	}
+	l.outMu.Lock()
+	defer l.outMu.Unlock()
+	l.ended = true
 	if l.file == nil {
 		return nil
 	}

@@ -245,6 +245,10 @@ func TestReopen(t *testing.T) {
 	}
 	write()
 	closeLog(t, l)
+	closeLog(t, l) // is nothing, and neither is
+	if err := l.Reopen(); err != nil {
+		t.Error(err)
+	}
 	var log string
 	for _, p := range []string{old, path} {
 		data, err := os.ReadFile(p)

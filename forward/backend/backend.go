@@ -30,7 +30,9 @@
 //	net.Dialer with a timeout                            44 us
 //	the first, handed over with net.FileConn             44 us
 //
-// See connect for how.
+// The third also takes less time from beginning to end, because the goroutine is not put
+// to sleep: 50 us against 69 of a net.Dialer with a timeout, and 61 against 143 when the
+// processors had other work. See connect for how.
 package backend
 
 import (

@@ -95,8 +95,11 @@ func (g *Group) dialed(b *Backend) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	b.suspect.Store(false)
+	before, _ := b.health.judge(time.Now())
 	b.health.forgive()
-	g.publish()
+	if before == Ejected {
+		g.publish()
+	}
 }
 
 // dialFailed remembers what went wrong and ejects the backend if that was enough.

@@ -112,8 +112,14 @@ func TestEjection(t *testing.T) {
 		synctest.Wait()
 		r.want(t, "10.0.0.1:80 up")
 
-		// One good dial makes all as it was.
+		// One good dial makes all as it was, also one that began before the ejection.
+		g.dialFailed(a, errBad)
+		r.want(t, "10.0.0.1:80 ejected")
 		g.dialed(a)
+		r.want(t, "10.0.0.1:80 up")
+		if up := g.set.Load().members; len(up) != 2 {
+			t.Errorf("up are %v", up)
+		}
 		if a.suspect.Load() {
 			t.Error("still suspect after a good dial")
 		}

@@ -294,6 +294,11 @@ func FuzzParse(f *testing.F) {
 	for _, name := range archives {
 		f.Add(testkit.OpenArchive(f, name).Get("forward.yaml"))
 	}
+	shown, err := os.ReadFile(example)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(shown)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := secrets(newDecoder("f")).parse(data)
 		if (c == nil) != (err != nil) {

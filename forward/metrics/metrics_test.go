@@ -80,7 +80,8 @@ func TestScrape(t *testing.T) {
 // counting.
 func TestSame(t *testing.T) {
 	m := New()
-	if m.Listener("a") != m.Listener("a") || m.Listener("a") == m.Listener("b") {
+	a, again, b := m.Listener("a"), m.Listener("a"), m.Listener("b")
+	if a != again || a == b {
 		t.Error("listeners are told apart by something else than their names")
 	}
 }
