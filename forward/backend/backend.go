@@ -44,6 +44,7 @@ import (
 // Backend is one address of a target. It stays the same while a name is resolved again,
 // as long as that has the address.
 type Backend struct {
+	of     *target
 	target string
 	addr   netip.AddrPort
 	weight int

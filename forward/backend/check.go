@@ -80,6 +80,7 @@ func (g *Group) checked(b *Backend, err error, took time.Duration) {
 		h.checkedAs(err, g.config.Check.Rise, g.config.Check.Fall)
 	}
 	if h.down != before {
+		b.of.doubted()
 		g.publish()
 	}
 }

@@ -107,6 +107,7 @@ func (g *Group) dialFailed(b *Backend, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	b.suspect.Store(true)
+	b.of.doubted()
 	now := time.Now()
 	if state, _ := b.health.judge(now); state != Up {
 		return // the dial began before that was known

@@ -255,10 +255,10 @@ func TestEjectedByDials(t *testing.T) {
 		Eject:    Eject{After: 2, For: 300 * time.Millisecond},
 		OnChange: func(s Status) { up <- s },
 	})
-	for range 20 {
+	for i := 0; len(up) == 0; i++ {
 		conn, b, err := g.Dial(t.Context(), Key{})
-		if err != nil {
-			t.Fatal(err)
+		if err != nil || i > 20 {
+			t.Fatalf("dial %d: %v", i, err)
 		}
 		conn.Close()
 		b.Release()

@@ -37,6 +37,16 @@ type target struct {
 	backends []*Backend
 	since    time.Time // of the last answer that changed anything
 	err      error     // of the last look-up
+	doubt    chan struct{}
+}
+
+// doubted makes the target's name be looked up soon: a backend that doesn't answer may
+// have moved.
+func (t *target) doubted() {
+	select {
+	case t.doubt <- struct{}{}:
+	default: // it will be, or there is no name
+	}
 }
 
 // New makes a group and begins to check it. Backends that previous has too keep their
@@ -61,6 +71,7 @@ func New(c Config, previous *Group) (*Group, error) {
 			continue
 		}
 		t.name = true
+		t.doubt = make(chan struct{}, 1)
 		t.err = errors.New("the name was not looked up yet")
 		g.setAddrs(t, heritage.names[host], heritage.backends)
 		g.waiting++
@@ -162,6 +173,7 @@ func indexAddr(list []*Backend, addr netip.AddrPort) int {
 // makeBackend makes a backend, as an heir if there is one, and begins to check it.
 func (g *Group) makeBackend(t *target, addr netip.AddrPort, heirs map[netip.AddrPort]heir) *Backend {
 	b := &Backend{
+		of:     t,
 		target: t.Address,
 		addr:   addr,
 		weight: t.Weight,

@@ -14,6 +14,7 @@ const (
 	maxAddrs = 256
 	// resolveTimeout bounds one look-up, resolveRetry is when one that went wrong
 	// is repeated first; each further time it takes twice as long, up to the TTL.
+	// An answer is believed for that long, too, whatever its addresses do.
 	resolveTimeout = 10 * time.Second
 	resolveRetry   = time.Second
 )
@@ -29,12 +30,12 @@ func (g *Group) keepResolved(t *target) {
 	retry := min(resolveRetry, ttl)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var asked time.Time
 	for first := true; ; first = false {
-		select {
-		case <-g.ctx.Done():
+		if !g.awaitTurn(t, timer, asked) {
 			return
-		case <-timer.C:
 		}
+		asked = time.Now()
 		ctx, cancel := context.WithTimeout(g.ctx, resolveTimeout)
 		addrs, err := g.config.Resolve(ctx, t.host)
 		cancel()
@@ -49,6 +50,20 @@ func (g *Group) keepResolved(t *target) {
 		}
 		timer.Reset(jitter(retry))
 		retry = min(2*retry, ttl)
+	}
+}
+
+// awaitTurn waits until a name is to be looked up; false means never again.
+func (g *Group) awaitTurn(t *target, timer *time.Timer, asked time.Time) bool {
+	for {
+		select {
+		case <-g.ctx.Done():
+			return false
+		case <-timer.C:
+			return true
+		case <-t.doubt:
+			timer.Reset(time.Until(asked.Add(resolveRetry)))
+		}
 	}
 }
 

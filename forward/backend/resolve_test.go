@@ -122,6 +122,34 @@ func TestNames(t *testing.T) {
 	})
 }
 
+// TestDoubt: the name of a backend that can't be dialled is looked up before its time, and
+// not more often than once a second.
+func TestDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var zone nameServer
+		zone.set("10.0.0.1")
+		g := newGroup(t, Config{Targets: targets("web.test:80", "10.0.0.9:80"), ResolveTTL: time.Hour, Resolve: zone.lookup, Eject: Eject{After: -1}})
+		synctest.Wait()
+		g.dialFailed(g.set.Load().members[1], errBad) // has no name
+		time.Sleep(time.Minute)
+		if n := zone.asked(); n != 1 {
+			t.Errorf("asked %d times", n)
+		}
+		zone.set("10.0.0.2")
+		for range 10 {
+			g.dialFailed(g.set.Load().members[0], errBad)
+			synctest.Wait()
+		}
+		if got := addrsOf(g); got != "10.0.0.2:80 10.0.0.9:80" || zone.asked() != 2 {
+			t.Errorf("after dials that went wrong: %s, asked %d times", got, zone.asked())
+		}
+		time.Sleep(2 * time.Second)
+		if n := zone.asked(); n != 3 { // once for all of those after the second
+			t.Errorf("asked %d times", n)
+		}
+	})
+}
+
 // TestFirstAnswer: connections wait for names that were not looked up yet, for as long as
 // they would wait for a connection.
 func TestFirstAnswer(t *testing.T) {

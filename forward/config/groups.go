@@ -41,7 +41,7 @@ func (d *decoder) groupFields(g *Group) []field {
 		{name: "connect", want: "mapping", doc: "How backends are dialled.", set: d.connect(g), sub: d.connectFields(g, new(origin))},
 		{name: "check", want: "mapping", std: "none", doc: "The active health check. `tcp` is short for one that only connects.", set: d.check(g), sub: d.checkFields(new(backend.Check), new(probes))},
 		{name: "eject", want: "mapping or `none`", doc: "The passive health check: dials that go wrong take a backend out for a while. The last one stays.", set: d.eject(g), sub: d.ejectFields(&g.Eject)},
-		{name: "resolve", want: wantDuration, std: shortest(backend.DefaultResolveTTL), doc: "How long the addresses of a name are believed.", set: d.duration(&g.ResolveTTL)},
+		{name: "resolve", want: wantDuration, std: shortest(backend.DefaultResolveTTL), doc: "How long the addresses of a name are believed, unless one of them doesn't answer.", set: d.duration(&g.ResolveTTL)},
 	}
 }
 
