@@ -126,9 +126,24 @@ func (k *kernel) attachHook(dev, hook, program string, direction load.Direction)
 		return nil
 	}
 	for _, l := range links {
-		if err := l.Pin(path); err != nil && !errors.Is(err, load.ErrNotSupported) {
+		if l.OutlivesProcess() {
+			if err := k.replaceFilters(dev); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := l.Pin(path); err != nil {
 			return fmt.Errorf("pin %v: %w", l, err)
 		}
 	}
 	return nil
+}
+
+// replaceFilters removes the filters that processes have left which have ended. Before
+// Linux 6.6 programs are attached as filters, which need no pin to stay and can't be
+// taken over, but run beside those of others.
+func (k *kernel) replaceFilters(dev string) error {
+	k.filters = true
+	_, err := load.RemoveStale(dev)
+	return err
 }

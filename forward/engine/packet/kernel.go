@@ -18,6 +18,7 @@ type kernel struct {
 	*Kern
 	slots   *slots
 	devices *devices
+	filters bool // some programs are attached as filters, not by links
 	ns      *netNS
 	dir     string // of the pins
 	pinned  bool
@@ -201,13 +202,14 @@ func (k *kernel) totals() (t kern.Totals, err error) {
 // close ends this process's part. If nobody needs the programs any more, they go.
 func (k *kernel) close() error {
 	var err error
+	if k.locks != nil {
+		err = k.unpinIfIdle()
+	}
+	needed := k.pinned && k.slots != nil && !k.idle()
 	if k.slots != nil {
-		if k.pinned {
-			err = k.unpinIfIdle()
-		}
 		err = errors.Join(err, k.slots.close())
 	}
-	if k.Kern != nil {
+	if k.Kern != nil && !(k.filters && needed) { // closing removes filters
 		err = errors.Join(err, k.Kern.Close())
 	}
 	if k.locks != nil {
@@ -221,10 +223,32 @@ func (k *kernel) close() error {
 
 func (k *kernel) unpinIfIdle() error {
 	alone, err := k.locks.alone()
-	if err != nil || !alone || !k.idle() {
+	switch {
+	case err != nil || !alone:
 		return err
+	case k.slots == nil:
+		k.removeDirs() // starting failed: what others have left is for those who can
+		return nil
+	case !k.idle():
+		return nil
 	}
-	return k.unpin()
+	for _, name := range []string{"links", "maps"} {
+		if err := os.RemoveAll(filepath.Join(k.dir, name)); err != nil {
+			return fmt.Errorf("remove pins: %w", err)
+		}
+	}
+	k.removeDirs()
+	return nil
+}
+
+// removeDirs removes the directories for pins that are empty, and those above that
+// become so.
+func (k *kernel) removeDirs() {
+	for _, name := range []string{"links", "maps"} {
+		_ = os.Remove(filepath.Join(k.dir, name))
+	}
+	for dir := k.dir; os.Remove(dir) == nil; dir = filepath.Dir(dir) {
+	}
 }
 
 // idle reports whether no pair is left.
@@ -235,15 +259,4 @@ func (k *kernel) idle() bool {
 		}
 	}
 	return true
-}
-
-// unpin removes all pins and thereby, with the last process, the programs.
-func (k *kernel) unpin() error {
-	if err := os.RemoveAll(k.dir); err != nil {
-		return fmt.Errorf("remove pins: %w", err)
-	}
-	// The directories above go too, unless somebody else has something there.
-	for dir := filepath.Dir(k.dir); os.Remove(dir) == nil; dir = filepath.Dir(dir) {
-	}
-	return nil
 }

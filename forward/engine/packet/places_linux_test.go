@@ -1,9 +1,9 @@
 package packet
 
 import (
+	"errors"
 	"net"
 	"net/netip"
-	"os/exec"
 	"syscall"
 	"testing"
 	"time"
@@ -11,7 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/waggle-bpf/waggle/forward/engine"
+	"github.com/waggle-bpf/waggle/forward/engine/packet/kern"
 	"github.com/waggle-bpf/waggle/internal/testkit"
+	"github.com/waggle-bpf/waggle/internal/testkit/rtnl"
 	"github.com/waggle-bpf/waggle/internal/testkit/stream"
 )
 
@@ -117,13 +119,20 @@ func setMSS(c syscall.RawConn, mss int) (err error) {
 	return err
 }
 
-// changeRoutes adds a route and removes it.
+// changeRoutes changes the namespace's routes.
 func changeRoutes(t *testing.T, ns *testkit.NS) {
-	for _, verb := range []string{"add", "del"} {
+	var addr netip.Addr
+	for i := byte(1); ; i++ { // one that is not there yet
+		addr = netip.AddrFrom4([4]byte{192, 0, 2, i})
+		var err error
 		ns.Do(t, func() {
-			if out, err := exec.Command("ip", "route", verb, "blackhole", "192.0.2.0/24").CombinedOutput(); err != nil {
-				t.Errorf("%s route: %v: %s", verb, err, out)
-			}
+			err = rtnl.Do(func(c *rtnl.Conn) error { return c.AddAddr(kern.Loopback, netip.PrefixFrom(addr, 32)) })
 		})
+		if !errors.Is(err, unix.EEXIST) {
+			if err != nil {
+				t.Errorf("add address: %v", err)
+			}
+			return
+		}
 	}
 }
