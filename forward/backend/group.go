@@ -219,11 +219,11 @@ func (g *Group) find(addr netip.AddrPort) *Backend {
 	return nil
 }
 
-// publish tells of changed states and makes the set that connections go to. The mutex
-// is held.
+// publish makes the set that connections go to and then tells of changed states. The
+// mutex is held.
 func (g *Group) publish() {
 	now := time.Now()
-	var up []*Backend
+	var up, changed []*Backend
 	for _, t := range g.targets {
 		for _, b := range t.backends {
 			state, _ := b.health.judge(now)
@@ -232,13 +232,17 @@ func (g *Group) publish() {
 			}
 			if state != b.health.state {
 				b.health.state, b.health.since = state, now
-				if g.config.OnChange != nil {
-					g.config.OnChange(g.statusOf(t, b, now))
-				}
+				changed = append(changed, b)
 			}
 		}
 	}
 	g.set.Store(newSet(up, g.config.Policy))
+	if g.config.OnChange == nil {
+		return
+	}
+	for _, b := range changed {
+		g.config.OnChange(g.statusOf(b, now))
+	}
 }
 
 // Status returns the state of all backends, in the order of the configuration.
@@ -249,7 +253,7 @@ func (g *Group) Status() []Status {
 	var list []Status
 	for _, t := range g.targets {
 		for _, b := range t.backends {
-			list = append(list, g.statusOf(t, b, now))
+			list = append(list, g.statusOf(b, now))
 		}
 		if len(t.backends) == 0 && t.name {
 			s := Status{Group: g.config.Name, Target: t.Address, Weight: t.Weight, State: Unresolved, Since: t.since}
@@ -262,10 +266,10 @@ func (g *Group) Status() []Status {
 	return list
 }
 
-func (g *Group) statusOf(t *target, b *Backend, now time.Time) Status {
+func (g *Group) statusOf(b *Backend, now time.Time) Status {
 	h := &b.health
 	s := Status{
-		Group: g.config.Name, Target: t.Address, Addr: b.addr, Weight: b.weight,
+		Group: g.config.Name, Target: b.target, Addr: b.addr, Weight: b.weight,
 		Since:  h.since,
 		Active: b.Active(), Dials: b.count.dials.Load(), Failed: b.count.failed.Load(), Checks: b.count.checks.Load(),
 		Latency: h.latency,
