@@ -22,6 +22,6 @@ func open(t testing.TB) *Engine {
 
 func TestConformance(t *testing.T) {
 	enginetest.Run(t, func(t testing.TB) engine.Engine { return open(t) }, enginetest.Options{
-		MayRefuse: []string{"half-closed already", "not for socket maps"},
+		MayRefuse: []string{"half-closed already"},
 	})
 }

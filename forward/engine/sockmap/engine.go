@@ -52,10 +52,10 @@ func (e *Engine) open(o Options) (err error) {
 	if e.kernel, err = loadKernel(o.MaxPairs); err != nil {
 		return engine.Refuse("program not loaded", err)
 	}
-	if e.slots, err = openSlots(e.kernel.Lanes.Raw()); err != nil {
+	if e.slots, err = openSlots(e.kernel.Lanes, o.MaxPairs); err != nil {
 		return err
 	}
-	if e.watcher, err = newWatcher(e.slots.count()); err != nil {
+	if e.watcher, err = newWatcher(o.MaxPairs); err != nil {
 		return err
 	}
 	if err := e.test(); err != nil {

@@ -134,12 +134,8 @@ func (p *pair) prepare(e *Engine, d engine.Direction) error {
 		return err
 	}
 	err = own.control(func(fd int) (err error) {
-		info, err := tcpInfo(fd)
-		switch {
-		case err != nil:
-			return engine.Refuse("not a TCP socket", err)
-		case info.State != tcpEstablished:
-			return engine.Refuse("half-closed already", nil)
+		if err := suits(fd); err != nil {
+			return err
 		}
 		if own.cookie, err = cookie(fd); err != nil {
 			return err
@@ -157,16 +153,43 @@ func (p *pair) prepare(e *Engine, d engine.Direction) error {
 	return nil
 }
 
+var errHalfClosed = engine.Refuse("half-closed already", nil)
+
+// suits tells why a connection can't be in a socket map.
+func suits(fd int) error {
+	protocol, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
+	if err != nil {
+		return err
+	}
+	if protocol != unix.IPPROTO_TCP {
+		return engine.Refuse("MPTCP", nil)
+	}
+	// The first letters of the name, 0 if there is none.
+	upper, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_ULP)
+	if err != nil {
+		return err
+	}
+	if upper != 0 {
+		return engine.Refuse("kernel TLS", nil)
+	}
+	info, err := tcpInfo(fd)
+	if err != nil {
+		return err
+	}
+	if info.State != tcpEstablished {
+		return errHalfClosed
+	}
+	return nil
+}
+
 // join puts a connection into the socket map.
 func (e *Engine) join(p *pair, d engine.Direction) error {
 	err := e.kernel.Sockets.Put(index(p.slot, d), p.conn.Source(d))
 	switch {
 	case errors.Is(err, unix.EOPNOTSUPP):
-		return engine.Refuse("not for socket maps", err) // MPTCP, or no longer established
+		return errHalfClosed // meanwhile
 	case errors.Is(err, unix.EBUSY):
 		return engine.Refuse("in another socket map", err)
-	case errors.Is(err, unix.EINVAL):
-		return engine.Refuse("kernel TLS", err)
 	}
 	return err
 }

@@ -7,10 +7,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/cilium/ebpf"
-
 	"github.com/waggle-bpf/waggle/forward/engine"
 	"github.com/waggle-bpf/waggle/forward/engine/sockmap/kern"
+	"github.com/waggle-bpf/waggle/load"
 )
 
 // slots are the places for pairs: two entries in each map.
@@ -22,30 +21,28 @@ type slots struct {
 	free []uint32
 }
 
-// openSlots maps the lanes into memory.
-func openSlots(m *ebpf.Map) (*slots, error) {
-	n := int(m.MaxEntries())
+// openSlots maps the lanes of so many pairs into memory.
+func openSlots(lanes *load.Map[uint32, kern.Lane], pairs int) (*slots, error) {
+	n := 2 * pairs
 	page := unix.Getpagesize()
 	size := (n*int(unsafe.Sizeof(kern.Lane{})) + page - 1) / page * page
-	memory, err := unix.Mmap(m.FD(), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	memory, err := unix.Mmap(lanes.Raw().FD(), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return nil, fmt.Errorf("map lanes into memory: %w", err)
 	}
 	s := &slots{memory: memory, lanes: unsafe.Slice((*kern.Lane)(unsafe.Pointer(unsafe.SliceData(memory))), n)}
-	for slot := s.count(); slot > 0; slot-- {
-		s.free = append(s.free, uint32(slot-1))
+	for slot := pairs - 1; slot >= 0; slot-- {
+		s.free = append(s.free, uint32(slot))
 	}
 	return s, nil
 }
 
 func (s *slots) close() error { return unix.Munmap(s.memory) }
 
-func (s *slots) count() int { return len(s.lanes) / 2 }
-
 func (s *slots) taken() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.count() - len(s.free)
+	return len(s.lanes)/2 - len(s.free)
 }
 
 // take returns a slot whose lanes are zero.

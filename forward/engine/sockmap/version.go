@@ -28,7 +28,7 @@ func checkKernel() error {
 		return err
 	}
 	if !goodKernel(v) {
-		return engine.Refuse("kernel too old", fmt.Errorf("Linux %s has bugs in socket maps; have 6.16 or later, 6.12.34 or 6.6.94", release))
+		return engine.Refuse("kernel too old", fmt.Errorf("socket maps of Linux %s have bugs; use 6.16 or later, 6.12.34 or 6.6.94", release))
 	}
 	return nil
 }

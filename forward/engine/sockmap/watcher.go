@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -16,9 +15,11 @@ import (
 // events but errors, so data wakes nobody.
 type watcher struct {
 	epoll *os.File
-	fd    int                    // of it; File.Fd would make it block
-	pairs []atomic.Pointer[pair] // by slot
+	fd    int // of it; File.Fd would make it block
 	work  sync.WaitGroup
+
+	mu    sync.Mutex
+	pairs []*pair // by slot
 }
 
 func newWatcher(slots int) (*watcher, error) {
@@ -31,7 +32,7 @@ func newWatcher(slots int) (*watcher, error) {
 		return nil, fmt.Errorf("watch connections: %w", err)
 	}
 	// Go's poller waits for the epoll, so that takes no thread.
-	w := &watcher{epoll: os.NewFile(uintptr(fd), "epoll"), fd: fd, pairs: make([]atomic.Pointer[pair], slots)}
+	w := &watcher{epoll: os.NewFile(uintptr(fd), "epoll"), fd: fd, pairs: make([]*pair, slots)}
 	raw, err := w.epoll.SyscallConn()
 	if err != nil {
 		return nil, fmt.Errorf("watch connections: %w", err)
@@ -54,19 +55,26 @@ func (w *watcher) look(epoll uintptr) (done bool) {
 		if n <= 0 && err != unix.EINTR {
 			return false
 		}
-		for _, event := range events[:max(n, 0)] {
-			slot, d := uint32(event.Fd)/2, engine.Direction(event.Fd%2)
-			// The event may be a former pair's.
-			if p := w.pairs[slot].Load(); p != nil && p.number == event.Pad {
-				p.ends[d].breaks()
-			}
+		for i := range max(n, 0) {
+			w.handle(&events[i])
 		}
+	}
+}
+
+// handle tells a pair that one of its connections broke. The event may be about a
+// pair that has had the slot before.
+func (w *watcher) handle(event *unix.EpollEvent) {
+	slot, d := event.Fd/2, engine.Direction(event.Fd%2)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if p := w.pairs[slot]; p != nil && p.number == event.Pad {
+		p.ends[d].breaks()
 	}
 }
 
 // add watches a pair.
 func (w *watcher) add(p *pair) error {
-	w.pairs[p.slot].Store(p)
+	w.set(p.slot, p)
 	for d := range p.ends {
 		event := unix.EpollEvent{Events: unix.EPOLLET, Fd: int32(index(p.slot, engine.Direction(d))), Pad: p.number}
 		if err := w.control(unix.EPOLL_CTL_ADD, &p.ends[d], &event); err != nil {
@@ -81,7 +89,13 @@ func (w *watcher) remove(p *pair) {
 	for d := range p.ends {
 		_ = w.control(unix.EPOLL_CTL_DEL, &p.ends[d], nil)
 	}
-	w.pairs[p.slot].Store(nil)
+	w.set(p.slot, nil)
+}
+
+func (w *watcher) set(slot uint32, p *pair) {
+	w.mu.Lock()
+	w.pairs[slot] = p
+	w.mu.Unlock()
 }
 
 func (w *watcher) control(op int, e *end, event *unix.EpollEvent) error {
