@@ -21,6 +21,10 @@ var Conns = bpf.SockHash[Client]{MaxEntries: 4096}
 // Echo sends data back: out of the socket that it came in by. What has no data is
 // the client's FIN. TCP has taken note of it, so there is nothing to send.
 //
+// A client that sends data again together with new data, because an acknowledgement
+// was lost, hears some of it twice: the kernel hands out what it has received, not
+// what of it is new. Package forward/engine/sockmap shows what to do about that.
+//
 //bpf:sk_skb/verdict
 func Echo(ctx *sk.SkbContext) sk.Verdict {
 	if ctx.Len == 0 {
