@@ -235,7 +235,7 @@ func (l *lane) errorTaken() bool {
 
 // sourceBroke ends the run: what the source can't send any more, nobody can.
 func (l *lane) sourceBroke(err error) bool {
-	l.breaks(blame(err, l.d), fmt.Errorf("read from %s: %w", side[l.d], err))
+	l.breaks(Blame(err, l.d), fmt.Errorf("read from %s: %w", side[l.d], err))
 	l.pair.Wake()
 	return false
 }
@@ -244,7 +244,7 @@ func (l *lane) sourceBroke(err error) bool {
 // in its socket, an answer that explains it perhaps: the other lane passes it on
 // and then meets the end of that socket by itself.
 func (l *lane) sinkBroke(err error) bool {
-	cause := blame(err, l.d.Other())
+	cause := Blame(err, l.d.Other())
 	l.breaks(cause, fmt.Errorf("write to %s: %w", side[l.d.Other()], err))
 	if cause == engine.Failed {
 		l.pair.Wake()
@@ -275,8 +275,8 @@ var resets = []error{
 	unix.EHOSTUNREACH, unix.ENETUNREACH, unix.EHOSTDOWN, unix.ENETDOWN, unix.ECONNREFUSED, unix.ECONNABORTED,
 }
 
-// blame is the cause for an error of the socket that direction d reads from.
-func blame(err error, d engine.Direction) engine.Cause {
+// Blame is the cause for an error of the socket that direction d reads from.
+func Blame(err error, d engine.Direction) engine.Cause {
 	for _, r := range resets {
 		if errors.Is(err, r) {
 			return [2]engine.Cause{engine.Up: engine.ClientReset, engine.Down: engine.BackendReset}[d]
