@@ -61,6 +61,9 @@ func (s *selector) compare(v *ir.Value) mach.Insn {
 // two registers only if the second one is known: else it would go on with rounds
 // that never take place.
 func counts(v *ir.Value) bool {
+	for v.Op == ir.OpZext || v.Op == ir.OpTrunc || v.Op == ir.OpAnd && v.Args[1].Op == ir.OpConst { // of a narrow one
+		v = v.Args[0]
+	}
 	if v.Op == ir.OpAdd && v.Args[1].Op == ir.OpConst {
 		v = v.Args[0]
 	}

@@ -52,46 +52,12 @@ func (a *allocator) costs(live *mach.Liveness) []float64 {
 	for n, r := range crossing {
 		cost[r] = s.cost(n)
 	}
-	for r := range a.loopBounds().All {
-		cost[r] *= boundFactor
-	}
 	for r := range cost {
 		if a.info[r].level == singleUse {
 			cost[r] = math.Inf(1)
 		}
 	}
 	return cost
-}
-
-// boundFactor keeps a loop's bound in its register if anything else can go. By
-// comparing, a verifier that follows a loop learns of the bound that it is larger
-// than the count so far, and that the loop ends when it can't be; but kernels up
-// to Linux 6.3 forget that when the bound is loaded again.
-const boundFactor = 64
-
-// loopBounds returns the registers that a loop compares with and does not change.
-func (a *allocator) loopBounds() mach.RegSet {
-	bounds := mach.NewRegSet(a.f.Limit())
-	depth := make([]int, a.f.Limit()) // of the deepest definition
-	var buf [8]mach.Reg
-	for _, b := range a.f.Blocks {
-		for n := range b.Insns {
-			for _, r := range b.Insns[n].AppendDefs(buf[:0]) {
-				depth[r] = max(depth[r], b.Depth)
-			}
-		}
-	}
-	for _, b := range a.f.Blocks {
-		if len(b.Succs) < 2 || min(b.Succs[0].Depth, b.Succs[1].Depth) >= b.Depth {
-			continue
-		}
-		for _, r := range b.Insns[len(b.Insns)-1].AppendUses(buf[:0]) {
-			if r.IsVirtual() && depth[r] < b.Depth {
-				bounds.Add(r)
-			}
-		}
-	}
-	return bounds
 }
 
 // plainCosts is the cost of a load before each use and a store behind each

@@ -1,4 +1,5 @@
-// Package bounds: what a loop compares with stays in its register.
+// Package bounds: loops compare what they are bounded by with their count, not the
+// other way round.
 package bounds
 
 import "github.com/waggle-bpf/waggle/bpf/xdp"
@@ -26,7 +27,7 @@ func swaps(n uint8, a, b [21]uint16) ([21]uint16, uint16) {
 func first(w [21]uint16) uint16 { return w[0] ^ w[20] }
 
 //bpf:xdp
-func Full(*xdp.Context) xdp.Action { // bpf-func: `= \*\(u64 \*\)\(r10` -`= \*\(u64 \*\)\(r10 -\d+\)\s+(\d+: )?if w`
+func Full(*xdp.Context) xdp.Action { // bpf-func: `if w\d <= w\d`
 	out.r, out.last = swaps(in.n, in.a, in.b)
 	return xdp.Pass
 }
