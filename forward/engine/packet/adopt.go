@@ -6,6 +6,7 @@ import "github.com/waggle-bpf/waggle/forward/engine/packet/kern"
 // to their end, those that were not have ended with the process.
 func (e *Engine) adopt() {
 	alive := map[owner]bool{nobody: true, e.slots.me: true}
+	adopted := false
 	for slot := range e.slots.meters {
 		slot := uint32(slot)
 		who := e.slots.owner(slot)
@@ -16,7 +17,11 @@ func (e *Engine) adopt() {
 		}
 		if !lives && e.slots.claim(slot, who) {
 			e.adoptSlot(slot)
+			adopted = true
 		}
+	}
+	if adopted {
+		e.devices.removeStale()
 	}
 }
 

@@ -86,6 +86,18 @@ func (d *devices) get(name string) (device, error) {
 	return dev, nil
 }
 
+// removeStale removes the filters of processes that have ended.
+func (d *devices) removeStale() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.kernel.filters {
+		return
+	}
+	for name := range d.attached {
+		_ = d.kernel.ns.do(func() error { return d.kernel.replaceFilters(name) }) // else the next time
+	}
+}
+
 // hooks are where programs go.
 var hooks = []struct {
 	name         string

@@ -232,6 +232,7 @@ func (k *kernel) unpinIfIdle() error {
 	case !k.idle():
 		return nil
 	}
+	k.devices.removeStale() // of processes that have left theirs to us
 	for _, name := range []string{"links", "maps"} {
 		if err := os.RemoveAll(filepath.Join(k.dir, name)); err != nil {
 			return fmt.Errorf("remove pins: %w", err)

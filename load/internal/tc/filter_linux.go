@@ -262,11 +262,29 @@ func holdClsact(c *conn, index int) (release func() error, err error) {
 	if disciplines.users == nil {
 		disciplines.users = map[discipline]int{}
 	}
-	// If it existed but is not ours, it does not concern us.
-	if n := disciplines.users[d]; !existed || n > 0 {
+	// If it existed and is nobody's of ours, it does not concern us.
+	if n := disciplines.users[d]; !existed || n > 0 || sharedClsact(c, index) {
 		disciplines.users[d] = n + 1
 	}
 	return func() error { return releaseClsact(c, index) }, nil
+}
+
+// sharedClsact reports whether other processes of this package, living or dead, have
+// filters in the queueing discipline: then one of them has made it, most likely, and
+// whoever is the last one removes it.
+func sharedClsact(c *conn, index int) bool {
+	for _, parent := range []Parent{Ingress, Egress} {
+		all, err := filters(c, index, parent)
+		if err != nil {
+			return false
+		}
+		for _, f := range all {
+			if _, ours := makerOf(f.name); ours {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // releaseClsact gives up one use of the queueing discipline.
