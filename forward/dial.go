@@ -103,7 +103,7 @@ func (c *conn) writeAll(b []byte) error {
 			case werr == unix.EAGAIN:
 				if d := c.service.timeouts.Header; !timed && d > 0 {
 					timed = true
-					_ = c.pair.Backend.SetWriteDeadline(time.Now().Add(d))
+					c.setWriteDeadline(time.Now().Add(d))
 				}
 				return false
 			case werr == unix.EINTR:
@@ -122,12 +122,17 @@ func (c *conn) writeAll(b []byte) error {
 		return os.NewSyscallError("write", werr)
 	}
 	if timed {
-		_ = c.pair.Backend.SetWriteDeadline(time.Time{})
-		if c.pair.Aborted() != "" {
-			c.pair.Wake() // again: that has just been undone
-		}
+		c.setWriteDeadline(time.Time{})
 	}
 	return nil
+}
+
+// setWriteDeadline sets the backend's, unless the pair was aborted, which sets it too.
+func (c *conn) setWriteDeadline(d time.Time) {
+	_ = c.pair.Backend.SetWriteDeadline(d)
+	if c.pair.Aborted() != "" {
+		c.pair.Wake()
+	}
 }
 
 // ungreeted is the refusal for a backend that did not take the greeting. There is no

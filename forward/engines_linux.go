@@ -23,3 +23,18 @@ var makers = map[string]func(*engines) (engine.Engine, error){
 func (e *engines) newSplice() *splice.Engine {
 	return splice.New(splice.Options{MaxPipes: e.options.pipes})
 }
+
+// statsOf returns what an engine says of itself, nil if it says nothing.
+func statsOf(e engine.Engine) any {
+	switch e := e.(type) {
+	case *splice.Engine:
+		return e.Stats()
+	case *packet.Engine:
+		stats, err := e.Stats()
+		if err != nil {
+			return nil
+		}
+		return stats
+	}
+	return nil
+}

@@ -164,6 +164,9 @@ func (f *Forwarder) stopListeners(shared bool) {
 	clear(f.listeners)
 }
 
+// past is a deadline that wakes who waits.
+var past = time.Unix(1, 0)
+
 // closePatience is how long connections may take to end that were told to. Nothing
 // holds them up but the system.
 const closePatience = 10 * time.Second
@@ -218,7 +221,7 @@ func (f *Forwarder) abort(cause engine.Cause, chosen func(*conn) bool) {
 		case p >= forwarding && chosen(c), p == greeting && f.ending.Load():
 			list = append(list, c)
 		case p == reading && f.ending.Load():
-			_ = c.client.SetReadDeadline(time.Unix(1, 0))
+			_ = c.client.SetReadDeadline(past)
 		}
 	})
 	for _, c := range list {

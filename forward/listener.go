@@ -160,7 +160,7 @@ func (l *listener) refused(peer netip.AddrPort, reason string) {
 // another process has the listener, too, and will do it.
 func (l *listener) stop(shared bool) {
 	l.stopping.Store(true)
-	_ = l.tcp.SetDeadline(time.Unix(1, 0))
+	_ = l.tcp.SetDeadline(past)
 	<-l.done
 	if !shared {
 		l.empty()

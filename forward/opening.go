@@ -94,6 +94,9 @@ func (o *opening) wait(c *conn) {
 	if d := c.service.timeouts.Header; !o.timed && d > 0 {
 		o.timed = true
 		_ = c.client.SetReadDeadline(c.start.Add(d))
+		if c.listener.forwarder.ending.Load() {
+			_ = c.client.SetReadDeadline(past) // as whoever ends us may have done before
+		}
 	}
 }
 

@@ -37,7 +37,7 @@ func (r *registry) add(c *conn) {
 	s.mu.Unlock()
 }
 
-// remove takes a connection out. Its place was taken with reserve.
+// remove takes a connection out. Its place is kept until release.
 func (r *registry) remove(c *conn) {
 	s := r.shard(c)
 	s.mu.Lock()
@@ -51,7 +51,6 @@ func (r *registry) remove(c *conn) {
 	}
 	c.prev, c.next = nil, nil
 	s.mu.Unlock()
-	r.release()
 }
 
 // reserve takes a place for a connection if there are fewer than limit.
@@ -63,6 +62,7 @@ func (r *registry) reserve(limit int) bool {
 	return false
 }
 
+// release gives a place back.
 func (r *registry) release() {
 	if r.count.Add(-1) == 0 {
 		r.mu.Lock()

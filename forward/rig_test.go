@@ -99,10 +99,16 @@ func startWith(t *testing.T, c *config.Config, o Options) *rig {
 			t.Error(err)
 		}
 		if t.Failed() {
-			t.Logf("access log:\n%snotices:\n%s", r.log.String(), r.notices.String())
+			t.Logf("access log:\n%snotices:\n%s", tail(r.log.String()), tail(r.notices.String()))
 		}
 	})
 	return r
+}
+
+// tail is the last lines of a text.
+func tail(s string) string {
+	lines := strings.SplitAfter(s, "\n")
+	return strings.Join(lines[max(0, len(lines)-20):], "")
 }
 
 func (r *rig) dial() *net.TCPConn {
@@ -199,6 +205,27 @@ func (s *server) next(t *testing.T) *net.TCPConn {
 		t.Fatal("no connection at the backend")
 		return nil
 	}
+}
+
+// unaccepted is the address of a listener with room for one client, who is not accepted.
+func unaccepted(t *testing.T) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Listen(fd, 0); err != nil {
+		t.Fatal(err)
+	}
+	sa, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(sa.(*syscall.SockaddrInet4).Port)).String()
 }
 
 // echo answers with what it gets, and ends when that does.
