@@ -112,5 +112,6 @@ func Default() *Config {
 		Timeouts: Timeouts{Header: 5 * time.Second, Idle: 24 * time.Hour, HalfClose: time.Hour},
 		Limits:   Limits{HeaderBytes: head.DefaultMax, ReserveFiles: 64},
 		Drain:    30 * time.Second,
+		Persist:  true,
 	}
 }

@@ -203,7 +203,7 @@ func TestSimple(t *testing.T) {
 group 10.0.0.1:80,web.internal:80 [{10.0.0.1:80 0} {web.internal:80 0}] policy round-robin proxy 0
 timeouts {Header:5s Idle:24h0m0s Lifetime:0s HalfClose:1h0m0s}
 limits {Connections:0 PerSource:0 HeaderBytes:65536 ReserveFiles:64}
-drain 30s persist false
+drain 30s persist true
 `
 	if got := dump(c); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

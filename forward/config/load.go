@@ -106,10 +106,6 @@ func (d *decoder) checkAll(c *Config) {
 	ports := d.byPort()
 	d.checkAddresses(ports)
 	d.checkLoops(ports)
-	carries := func(l *Listener) bool { return l.Engine == "auto" || l.Engine == "packet" }
-	if c.Persist && len(d.errs) == 0 && !slices.ContainsFunc(c.Listeners, carries) {
-		d.errs = append(d.errs, &Error{File: d.file, Line: 1, Col: 1, Msg: "persist, but no listener has an engine whose connections can outlive the forwarder: auto or packet"})
-	}
 }
 
 // checkAddresses finds listeners that can't both listen.

@@ -31,7 +31,7 @@ func (d *decoder) top(c *Config) []field {
 		{name: "access_log", want: "mapping", std: "none", doc: "One line for each connection. A text is short for `path`.", set: d.accessLog(c), sub: d.accessLogFields(new(AccessLog))},
 		{name: "metrics", want: "HOST:PORT", std: "none", doc: "Where Prometheus gets metrics, at `/metrics`.", set: d.metrics(c)},
 		{name: "drain", want: wantTimeout, std: "30s", doc: "How long connections may go on when the forwarder is told to end.", set: d.timeout(&c.Drain)},
-		{name: "persist", want: wantBoolean, std: "false", doc: "Connections that the kernel moves by itself (engine packet) go on when the forwarder ends or crashes, and one that is started afterwards takes them over.", set: d.boolean(&c.Persist)},
+		{name: "persist", want: wantBoolean, std: "true", doc: "Connections that the kernel moves by itself (engine packet) go on when the forwarder ends or crashes, and one that is started afterwards takes them over. If false, nothing of them stays.", set: d.boolean(&c.Persist)},
 	}
 }
 
