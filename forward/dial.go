@@ -27,7 +27,7 @@ type group struct {
 func (c *conn) dial() *refusal {
 	f := c.listener.forwarder
 	t := &c.target
-	out, b, err := t.group.Dial(f.ctx, backend.Key{Source: t.source.Addr(), Name: t.name})
+	out, b, err := t.group.DialControl(f.ctx, backend.Key{Source: t.source.Addr(), Name: t.name}, c.prepare())
 	if err != nil {
 		reason := backend.Reason(err)
 		f.metrics.DialError(t.group.Name(), reason)
@@ -39,6 +39,15 @@ func (c *conn) dial() *refusal {
 	c.backend = b
 	c.pair = engine.NewPair(c.client, out)
 	return nil
+}
+
+// prepare returns what the engine wants to do to the backend's socket first.
+func (c *conn) prepare() backend.Control {
+	p, ok := c.service.engine.(engine.Preparer)
+	if !ok {
+		return nil
+	}
+	return func(fd int, to netip.AddrPort) error { return p.Prepare(c.client, fd, to) }
 }
 
 // greet writes what the backend gets before the engine begins: a PROXY header and

@@ -6,6 +6,8 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 )
 
 // Engine moves the bytes of pairs. Its methods may be called from any goroutine.
@@ -24,6 +26,12 @@ type Engine interface {
 
 	// Close gives back what the engine holds. No Forward may run any more.
 	Close() error
+}
+
+// Preparer is an engine that sees the socket of a connection to a backend, and whom it
+// is for, before it is made, to set options that let the two go together.
+type Preparer interface {
+	Prepare(client *net.TCPConn, socket int, backend netip.AddrPort) error
 }
 
 // Refusal says why an engine does not take a pair, or can't run here at all.

@@ -4,6 +4,9 @@ package auto
 
 import (
 	"errors"
+	"net"
+	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/waggle-bpf/waggle/forward/engine"
@@ -77,6 +80,18 @@ func (e *Engine) Forward(p *engine.Pair) engine.End {
 		why = join(why, c.Name+": "+r.Reason)
 	}
 	return end
+}
+
+// Prepare lets the candidates set options, those last that are asked first.
+func (e *Engine) Prepare(client *net.TCPConn, socket int, backend netip.AddrPort) error {
+	for _, c := range slices.Backward(e.candidates) {
+		if p, ok := c.Engine.(engine.Preparer); ok {
+			if err := p.Prepare(client, socket, backend); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func join(a, b string) string {

@@ -80,6 +80,9 @@ const (
 	optSynData    = 1 << 5
 )
 
+// stampsLen is the room that time stamps take in each segment.
+const stampsLen = 12
+
 // sameOptions are those that both connections have to have, or neither.
 var sameOptions = []struct {
 	bit    uint8
@@ -124,7 +127,7 @@ func takes(info *unix.TCPInfo, v6 bool) uint32 {
 		headers = bpfpacket.IPv6Len + bpfpacket.TCPLen
 	}
 	if info.Options&optTimestamps != 0 {
-		headers += 12
+		headers += stampsLen
 	}
 	if info.Snd_mss < halfWindow || info.Pmtu < headers {
 		return info.Snd_mss

@@ -23,8 +23,6 @@ type place struct {
 	client, backend *testkit.NS
 	// front and back are where forwarder and backend listen.
 	front, back netip.Addr
-	// mss is the option that the forwarder sets before it dials, if it is not 0.
-	mss int
 }
 
 // TestPlaces has clients and backends on the forwarder's machine and on others.
@@ -34,17 +32,16 @@ func TestPlaces(t *testing.T) {
 	backends := testkit.NewWire(t, here, testkit.NewNS(t), 2)
 	remoteClient, remoteBackend := clients.A.NS, backends.B.NS
 	local4, local6 := netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()
-	const wire4, wire6 = 1460, 1440 // what fits into packets of 1500 bytes
 	places := []place{
-		{"both remote, IPv4", remoteClient, remoteBackend, clients.B.V4, backends.B.V4, 0},
-		{"both remote, IPv6", remoteClient, remoteBackend, clients.B.V6, backends.B.V6, 0},
-		{"both local, IPv4", here, here, local4, local4, 0},
-		{"both local, IPv6", here, here, local6, local6, 0},
-		{"both local, other addresses", here, here, backends.A.V4, local4, 0},
-		{"local backend, IPv4", remoteClient, here, clients.B.V4, local4, wire4},
-		{"local backend, IPv6", remoteClient, here, clients.B.V6, local6, wire6},
-		{"local backend, other address", remoteClient, here, clients.B.V4, backends.A.V4, wire4},
-		{"backend behind the client's wire", remoteClient, remoteClient, clients.B.V4, clients.A.V4, 0},
+		{"both remote, IPv4", remoteClient, remoteBackend, clients.B.V4, backends.B.V4},
+		{"both remote, IPv6", remoteClient, remoteBackend, clients.B.V6, backends.B.V6},
+		{"both local, IPv4", here, here, local4, local4},
+		{"both local, IPv6", here, here, local6, local6},
+		{"both local, other addresses", here, here, backends.A.V4, local4},
+		{"local backend, IPv4", remoteClient, here, clients.B.V4, local4},
+		{"local backend, IPv6", remoteClient, here, clients.B.V6, local6},
+		{"local backend, other address", remoteClient, here, clients.B.V4, backends.A.V4},
+		{"backend behind the client's wire", remoteClient, remoteClient, clients.B.V4, clients.A.V4},
 	}
 	var e *Engine
 	here.Do(t, func() { e = start(t) })
@@ -54,8 +51,8 @@ func TestPlaces(t *testing.T) {
 }
 
 func (pl *place) test(t *testing.T, e *Engine, here *testkit.NS) {
-	client, near := meet(t, pl.client, here, pl.front, 0)
-	far, backend := meet(t, here, pl.backend, pl.back, pl.mss)
+	client, near := meet(t, pl.client, here, pl.front, nil)
+	far, backend := meet(t, here, pl.backend, pl.back, func(fd int, to netip.AddrPort) error { return e.Prepare(near, fd, to) })
 	p := engine.NewPair(near, far)
 	ended := make(chan engine.End, 1)
 	go func() {
@@ -86,7 +83,7 @@ func (pl *place) test(t *testing.T, e *Engine, here *testkit.NS) {
 }
 
 // meet connects one namespace to another and returns both ends.
-func meet(t *testing.T, from, to *testkit.NS, addr netip.Addr, mss int) (dialled, accepted *net.TCPConn) {
+func meet(t *testing.T, from, to *testkit.NS, addr netip.Addr, prepare func(int, netip.AddrPort) error) (dialled, accepted *net.TCPConn) {
 	t.Helper()
 	var l *net.TCPListener
 	var err error
@@ -95,7 +92,13 @@ func meet(t *testing.T, from, to *testkit.NS, addr netip.Addr, mss int) (dialled
 		t.Fatal(err)
 	}
 	defer l.Close()
-	d := net.Dialer{KeepAlive: -1, Control: func(_, _ string, c syscall.RawConn) error { return setMSS(c, mss) }}
+	d := net.Dialer{KeepAlive: -1, Control: func(_, _ string, c syscall.RawConn) (err error) {
+		if prepare == nil {
+			return nil
+		}
+		e := c.Control(func(fd uintptr) { err = prepare(int(fd), addrPort(l.Addr())) })
+		return errors.Join(e, err)
+	}}
 	var c net.Conn
 	from.Do(t, func() { c, err = d.Dial("tcp", l.Addr().String()) })
 	if err != nil {
@@ -107,16 +110,6 @@ func meet(t *testing.T, from, to *testkit.NS, addr netip.Addr, mss int) (dialled
 	}
 	t.Cleanup(func() { c.Close(); a.Close() })
 	return c.(*net.TCPConn), a
-}
-
-func setMSS(c syscall.RawConn, mss int) (err error) {
-	if mss == 0 {
-		return nil
-	}
-	if e := c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG, mss) }); e != nil {
-		return e
-	}
-	return err
 }
 
 // changeRoutes changes the namespace's routes.
