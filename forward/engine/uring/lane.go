@@ -1,0 +1,205 @@
+package uring
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/waggle-bpf/waggle/forward/engine"
+	"github.com/waggle-bpf/waggle/forward/engine/pump"
+)
+
+// highWater is how many buffers a direction holds when it stops receiving. A few
+// more may come before the kernel has heard of that.
+const highWater = 2
+
+// lane is one direction of a pair.
+type lane struct {
+	pair         *pair
+	d            engine.Direction
+	source, sink int     // sockets
+	held         []chunk // to be sent, in this order
+
+	receiving, sending state
+	starved            bool // it waits for a buffer
+	ended              bool // its source's stream has
+	over               bool // it has nothing more to do
+}
+
+// chunk is what is left of a buffer's content.
+type chunk struct {
+	id         uint16
+	start, end int
+}
+
+// state is that of a lane's request to the ring.
+type state int
+
+const (
+	none state = iota
+	posted
+	revoked // posted, and it is to be cancelled
+)
+
+// proceed does what is to be done next.
+func (l *lane) proceed() {
+	if l.over || l.pair.stopping {
+		l.revoke(receives, &l.receiving)
+		l.revoke(sends, &l.sending)
+		return
+	}
+	if len(l.held) >= highWater {
+		l.revoke(receives, &l.receiving)
+	}
+	switch {
+	case len(l.held) > 0:
+		l.send()
+	case l.ended:
+		l.passEnd()
+	default:
+		l.receive()
+	}
+}
+
+// receive asks for all that comes, until that is revoked.
+func (l *lane) receive() {
+	if l.receiving != none || l.starved {
+		return
+	}
+	r := l.request(receives)
+	r.op, r.fd, r.ioprio = opRecv, int32(l.source), recvMultishot
+	r.flags, r.bufferGroup = sqeBufferSelect, bufferGroup
+	l.receiving = posted
+}
+
+// send sends what has come first.
+func (l *lane) send() {
+	if l.sending != none {
+		return
+	}
+	c := &l.held[0]
+	data := l.pair.shard.buffers.bytes(c.id)[c.start:c.end]
+	r := l.request(sends)
+	r.op, r.fd, r.opFlags = opSend, int32(l.sink), unix.MSG_NOSIGNAL
+	r.addr, r.len = address(data), uint32(len(data))
+	l.sending = posted
+}
+
+// revoke cancels a request that was posted. It completes all the same.
+func (l *lane) revoke(k kind, s *state) {
+	if *s != posted {
+		return
+	}
+	r := l.request(cancels)
+	r.op, r.fd, r.addr = opAsyncCancel, -1, l.label(k)
+	*s = revoked
+}
+
+func (l *lane) request(k kind) *sqe {
+	r := l.pair.shard.ring.request()
+	r.userData = l.label(k)
+	l.pair.pending++
+	return r
+}
+
+// received handles a completion of receive's request, which may not be the last.
+func (l *lane) received(c *cqe) {
+	if c.flags&cqeMore == 0 {
+		l.receiving = none
+	}
+	if c.flags&cqeBuffer != 0 {
+		id := uint16(c.flags >> cqeBufferShift)
+		l.pair.shard.buffers.free--
+		if c.res > 0 && !l.over {
+			l.held = append(l.held, chunk{id, 0, int(c.res)})
+		} else {
+			l.pair.shard.buffers.put(id)
+		}
+	}
+	switch err := unix.Errno(-c.res); {
+	case c.res > 0:
+	case c.res == 0:
+		l.ended = true
+	case err == unix.ENOBUFS:
+		l.starved = true
+		l.pair.shard.waiting = append(l.pair.shard.waiting, l)
+	case !passing(err):
+		l.sourceBroke(err)
+	}
+}
+
+// sent handles the completion of send's request.
+func (l *lane) sent(res int32) {
+	l.sending = none
+	if res < 0 {
+		if err := unix.Errno(-res); !passing(err) {
+			l.sinkBroke(err)
+		}
+		return
+	}
+	l.pair.conn.Count(l.d, int(res))
+	c := &l.held[0]
+	if c.start += int(res); c.start == c.end {
+		l.pair.shard.buffers.put(c.id)
+		l.held = append(l.held[:0], l.held[1:]...)
+	}
+}
+
+// passing tells whether a request can be posted again after an error.
+func passing(err unix.Errno) bool {
+	return err == unix.ECANCELED || err == unix.EINTR || err == unix.EAGAIN
+}
+
+// passEnd passes an end of stream on.
+func (l *lane) passEnd() {
+	p := l.pair
+	// A socket tells of a reset once, and after that reads as if the stream had
+	// ended: the other lane may have been told. A socket also is closed when both
+	// directions have ended.
+	if p.broken != nil || isClosed(l.source) && !p.conn.Ended(l.d.Other()) {
+		l.sourceBroke(unix.ECONNRESET)
+		return
+	}
+	l.over = true
+	p.conn.MarkEnded(l.d)
+	if err := unix.Shutdown(l.sink, unix.SHUT_WR); err != nil {
+		l.sinkBroke(err)
+	}
+}
+
+// isClosed tells whether a connection is over.
+func isClosed(socket int) bool {
+	const tcpClose = 7 // TCP_CLOSE of include/net/tcp_states.h
+	info, err := unix.GetsockoptTCPInfo(socket, unix.IPPROTO_TCP, unix.TCP_INFO)
+	return err == nil && info.State == tcpClose
+}
+
+// sourceBroke ends the pair: what the source can't send any more, nobody can.
+func (l *lane) sourceBroke(err error) {
+	l.over = true
+	l.pair.breaks(pump.Blame(err, l.d), fmt.Errorf("read from %s: %w", side[l.d], err))
+	l.pair.stopping = true
+}
+
+// sinkBroke ends this direction. What the sink has sent before it broke is still in
+// its socket: the other lane passes it on and then meets the end of that socket.
+func (l *lane) sinkBroke(err error) {
+	l.over = true
+	l.drop()
+	cause := pump.Blame(err, l.d.Other())
+	l.pair.breaks(cause, fmt.Errorf("write to %s: %w", side[l.d.Other()], err))
+	if cause == engine.Failed {
+		l.pair.stopping = true
+	}
+}
+
+// side names what a direction reads from.
+var side = [2]string{engine.Up: "client", engine.Down: "backend"}
+
+// drop gives up what the lane holds. No request must use it.
+func (l *lane) drop() {
+	for _, c := range l.held {
+		l.pair.shard.buffers.put(c.id)
+	}
+	l.held = nil
+}
