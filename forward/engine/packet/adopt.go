@@ -58,11 +58,26 @@ func (e *Engine) review() {
 	e.mu.Unlock()
 	for _, p := range pairs {
 		p.look()
-		if p.conn == nil && p.isOver() {
+		if p.conn != nil {
+			continue
+		}
+		if p.isOver() {
 			p.end()
 			e.linger(p)
+		} else if p.reserved == nil {
+			p.reserved = e.reserve(&p.tuples[kern.Backend])
 		}
 	}
+}
+
+// reserve keeps the port of a connection to a backend from others; nil if it can't be
+// done yet.
+func (e *Engine) reserve(t *kern.Tuple) (r *reservation) {
+	_ = e.kernel.ns.do(func() (err error) {
+		r, err = reserve(t)
+		return err
+	})
+	return r
 }
 
 func (p *pair) isOver() bool {

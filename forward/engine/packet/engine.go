@@ -129,6 +129,9 @@ func (e *Engine) Close() error {
 		e.remove(p)
 	}
 	e.leaving = nil
+	for _, p := range e.pairs { // left to others
+		p.reserved.close()
+	}
 	e.mu.Unlock()
 	var err error
 	if e.kernel.idle() {

@@ -70,12 +70,12 @@ type pair struct {
 	tuples tuples
 	linked time.Duration // on the monotonic clock
 
-	// conn is nil if the pair was adopted.
-	conn   *engine.Pair
-	before [2]uint64 // bytes moved when it was adopted or spliced
-	seen   bool      // that it was spliced; only keepHouse looks
-	over   chan struct{}
-	once   sync.Once
+	// conn is nil if the pair was adopted; reserved is for those only.
+	conn     *engine.Pair
+	reserved *reservation
+	seen     bool // that it was spliced; only keepHouse looks
+	over     chan struct{}
+	once     sync.Once
 
 	leave time.Time // when to remove the entries, once it lingers
 }
@@ -118,6 +118,7 @@ func (e *Engine) unlink(p *pair) {
 
 // remove deletes a pair's entries and frees its slot.
 func (e *Engine) remove(p *pair) {
+	p.reserved.close()
 	e.kernel.leave(p.slot, p.tuples)
 	e.slots.give(p.slot)
 }

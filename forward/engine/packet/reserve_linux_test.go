@@ -1,0 +1,54 @@
+package packet
+
+import (
+	"net"
+	"testing"
+
+	"github.com/waggle-bpf/waggle/forward/engine/packet/kern"
+	"github.com/waggle-bpf/waggle/internal/testkit"
+)
+
+// TestReserve reserves the port of a connection that has gone.
+func TestReserve(t *testing.T) {
+	testkit.RequireRoot(t)
+	for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		local, tuple := c.LocalAddr(), tupleOf(c.(*net.TCPConn))
+		if r, err := reserve(&tuple); err == nil {
+			r.close()
+			t.Errorf("%v: reserved although the connection is there", addr)
+		}
+		if err := c.(*net.TCPConn).SetLinger(0); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		checkReserved(t, l.Addr(), local, &tuple)
+	}
+}
+
+func checkReserved(t *testing.T, to, local net.Addr, tuple *kern.Tuple) {
+	t.Helper()
+	r, err := reserve(tuple)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := net.Dialer{LocalAddr: local}
+	if c, err := again.Dial("tcp", to.String()); err == nil {
+		c.Close()
+		t.Errorf("%v: dialled although reserved", local)
+	}
+	r.close()
+	c, err := again.Dial("tcp", to.String())
+	if err != nil {
+		t.Fatalf("%v: still reserved: %v", local, err)
+	}
+	c.Close()
+}
