@@ -24,15 +24,25 @@ var arrows = []arrow{
 
 	// A kernel half sees the kernel library and nothing else.
 	{"httpwatch/kern", []string{"bpf"}},
+	{"forward/engine/packet/kern", []string{"bpf"}},
+	{"forward/engine/sockmap/kern", []string{"bpf"}},
 	{"httpwatch", []string{"load", "bpf"}},
 	// What engines' tests share; it makes networks.
 	{"forward/engine/enginetest", []string{"forward/engine", "internal/testkit"}},
 	{"load", []string{"internal/abi", "internal/faultinfo"}},
 
+	{"forward/engine", []string{"forward/engine", "load", "bpf"}},
+	{"forward/head", nil},
+	{"forward/proxy", nil},
+	{"forward/route", []string{"forward/head"}},
 	{"forward/backend", nil},
 	{"forward/accesslog", nil},
 	{"forward/metrics", []string{"forward/backend", "forward/engine"}},
 	{"forward/config", []string{"forward/accesslog", "forward/backend", "forward/head", "forward/proxy", "forward/route", "internal/suggest"}},
+
+	{"forward/handover", nil},
+	{"forward/admin", []string{"forward", "forward/handover"}},
+	{"forward", []string{"forward"}},
 
 	{"compile", []string{"internal/compiler", "internal/abi", "internal/faultinfo"}},
 	{"internal/compiler/diag", nil},
@@ -105,7 +115,7 @@ var doors = []struct {
 	why     string
 }{
 	{"github.com/alecthomas/kong", []string{"internal/cli"}, "the command line is the command's business"},
-	{"github.com/cilium/ebpf", []string{"load", "compile", "httpwatch", "internal/cli", "internal/compiler/object", "internal/testkit", "bench", "examples", "tests", "internal/bindgen", "internal/abi/gen"}, "the compiler's middle must not depend on the loader's library"},
+	{"github.com/cilium/ebpf", []string{"load", "compile", "httpwatch", "forward/engine", "internal/cli", "internal/compiler/object", "internal/testkit", "bench", "examples", "tests", "internal/bindgen", "internal/abi/gen"}, "the compiler's middle must not depend on the loader's library"},
 	{"golang.org/x/tools/go/ssa", []string{"internal/compiler/source", "internal/compiler/subset", "internal/compiler/lower"}, "below lower there is only our own representation"},
 	{"testing", []string{"bpf/bpftest", "internal/testkit", "forward/engine/enginetest", "tests", "bench"}, "test hooks don't belong in what users run"},
 	{"os/exec", []string{"internal/testkit", "internal/abi/gen", "internal/lint", "bench", "examples", "tests", "internal/compiler/source", "load"}, "waggle needs no other program; source asks for a Go toolchain, load looks up executables to probe"},
