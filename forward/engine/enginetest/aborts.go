@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/waggle-bpf/waggle/forward/engine"
@@ -66,7 +67,7 @@ func aborts() (list []check) {
 	}
 	return append(list,
 		check{"abort/before Forward", always, abortBefore},
-		check{"abort/many", unlessShort, abortMany},
+		check{"abort/many", unlessShort | alone, abortMany},
 	)
 }
 
@@ -115,10 +116,14 @@ func abortMany(r *rig) error {
 	var first stock
 	const rounds, each = 4, 12
 	for round := range rounds {
+		errs := make([]error, each)
+		var running sync.WaitGroup
 		for i := range each {
-			if err := r.abortDuring(uint64(round*each + i)); err != nil {
-				return err
-			}
+			running.Go(func() { errs[i] = r.abortDuring(uint64(round*each + i)) })
+		}
+		running.Wait()
+		if err := errors.Join(errs...); err != nil {
+			return err
 		}
 		if round == 0 {
 			first = holdings()

@@ -135,7 +135,10 @@ func (s *session) checkEnd(sc *script) error {
 	if s.end.Cause != engine.ClientClosed && s.end.Cause != engine.BackendClosed {
 		return fmt.Errorf("got cause %q of a conversation that came whole", s.end.Cause)
 	}
-	want := [2]int64{engine.Up: sc.Client.Size - int64(s.pair.Taken), engine.Down: sc.Server.Size}
+	want := [2]int64{
+		engine.Up:   s.settling + sc.Client.Size - int64(s.pair.Taken),
+		engine.Down: s.settling + sc.Server.Size,
+	}
 	for _, d := range []engine.Direction{engine.Up, engine.Down} {
 		if got := s.pair.Moved(d); got != uint64(want[d]) {
 			return fmt.Errorf("got %d bytes moved %v, want %d", got, d, want[d])

@@ -39,6 +39,10 @@ type Options struct {
 	// came whole; the connections are still open. It may look at how the pair was
 	// forwarded.
 	Ended func(*engine.Pair) error
+	// Settled, if not nil, tells whether a pair is forwarded in the way that the
+	// engine wants to reach by itself after some bytes. Then everything but what
+	// came before Forward is also checked with pairs that have come that far.
+	Settled func(*engine.Pair) bool
 	// Loopback and Namespaces choose where to test; both if neither is set.
 	Loopback, Namespaces bool
 	// Buffered is how many bytes that nobody reads an engine may take from a
@@ -75,10 +79,12 @@ const (
 
 	// waits marks a check that does little but wait. All of those run at once.
 	waits effort = 8
+	// alone marks one that must not run beside another.
+	alone effort = 16
 )
 
 // fits tells whether there is time for something.
-func (e effort) fits() bool { return e&^waits <= available() }
+func (e effort) fits() bool { return e&^(waits|alone) <= available() }
 
 func available() effort {
 	switch {
@@ -112,20 +118,30 @@ var sizes = [...]size{
 // chosen are the checks that there is time for, and that the place is good for.
 func (r *rig) chosen() []check {
 	z, left := sizes[available()], []string(nil)
-	if r.place.lossy {
+	switch {
+	case r.place.lossy:
 		z, left = lossySize, leftOut
+	case r.settled && available() < onlyLong:
+		z = settledSize
 	}
 	return slices.DeleteFunc(checks(z), func(c check) bool {
 		out := slices.ContainsFunc(left, func(prefix string) bool { return strings.HasPrefix(c.name, prefix) })
-		return out || !c.when.fits() || !strings.HasPrefix(c.name, r.options.only)
+		return out || r.settled && c.isEarly() || !c.when.fits() || !strings.HasPrefix(c.name, r.options.only)
 	})
 }
 
-// What is checked over lossy links: an RST is sent once and may be lost; a thousand
-// connections take minutes to be made.
+// isEarly tells whether a check is about what comes before Forward.
+func (c *check) isEarly() bool {
+	return strings.HasPrefix(c.name, "early/") || strings.Contains(c.name, "before Forward")
+}
+
+// What is checked with pairs that settle, which may take each of them a while, and
+// over lossy links: an RST is sent once and may be lost; a thousand connections take
+// minutes to be made.
 var (
-	lossySize = size{bulk: 1 << 20, random: 30, early: 10, churn: 20}
-	leftOut   = []string{"reset/", "crowd/1000"}
+	settledSize = size{bulk: 8 << 20, random: 20, churn: 4}
+	lossySize   = size{bulk: 1 << 20, random: 30, early: 10, churn: 20}
+	leftOut     = []string{"reset/", "crowd/1000"}
 )
 
 // Run checks an engine. newEngine is called once for each place; its thread is then
@@ -139,7 +155,7 @@ func Run(t *testing.T, newEngine func(t testing.TB) engine.Engine, o Options) {
 		}
 		t.Run(p.name, func(t *testing.T) {
 			place := p.make(t)
-			r := &rig{place: place, options: o, times: generous}
+			r := &rig{place: place, options: o, times: generous, settled: p.settled}
 			if place.lossy {
 				r.times = patient
 			}
@@ -190,20 +206,30 @@ func (r *rig) run(t *testing.T, newEngine func(testing.TB) engine.Engine) {
 }
 
 // begin returns functions that do a check, or tell the result if it has been done:
-// the checks that wait are done at once, here.
+// the checks that wait are done at once, here, and so are, some at a time, those of
+// pairs that settle, because most of their time they wait for that.
 func (r *rig) begin(list []check) map[string]func() error {
+	const atOnce = 8
+	places := make(chan bool, atOnce)
 	results := make(map[string]func() error)
-	var waiting sync.WaitGroup
+	var running sync.WaitGroup
 	for _, c := range list {
 		results[c.name] = func() error { return c.run(r) }
-		if c.when&waits == 0 || r.options.Skip[c.name] != "" {
+		early := c.when&waits != 0 || r.settled && c.when&alone == 0
+		if !early || r.options.Skip[c.name] != "" {
 			continue
 		}
 		var err error
-		waiting.Go(func() { err = c.run(r) })
+		running.Go(func() {
+			if c.when&waits == 0 {
+				places <- true
+				defer func() { <-places }()
+			}
+			err = c.run(r)
+		})
 		results[c.name] = func() error { return err }
 	}
-	waiting.Wait()
+	running.Wait()
 	return results
 }
 

@@ -3,6 +3,7 @@
 package enginetest
 
 import (
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -50,6 +51,28 @@ func TestRefusals(t *testing.T) {
 	Run(t, func(testing.TB) engine.Engine { return plain{refuse} }, Options{
 		Loopback: true, MayRefuse: []string{"even"}, only: "early/",
 	})
+}
+
+// TestSettled: pairs are brought to where the engine wants them before they are
+// checked, and those that don't get there fail.
+func TestSettled(t *testing.T) {
+	const enough = 10 * greeting
+	Run(t, newPlain, Options{
+		Loopback: true, only: "conversation/",
+		Settled: func(p *engine.Pair) bool { return p.Moved(engine.Up) >= enough },
+		Ended: func(p *engine.Pair) error {
+			if moved := p.Moved(engine.Up); strings.HasSuffix(t.Name(), "settled") && moved < enough {
+				return fmt.Errorf("%d bytes were moved up, want at least %d", moved, enough)
+			}
+			return nil
+		},
+	})
+	r := &rig{t: t, place: loopback("127.0.0.1")(t), times: quick, settled: true, engine: newPlain(t)}
+	r.options.Settled = func(*engine.Pair) bool { return false }
+	r.listen(t)
+	if _, err := r.start(); err == nil || !strings.Contains(err.Error(), "settle: not after") {
+		t.Errorf("got %v", err)
+	}
 }
 
 // faulty are engines with one fault each, the check that has to find it, and what
@@ -110,7 +133,7 @@ var faulty = []struct {
 				}
 			}
 		}
-	}, "pressure/backend does not read", "direction that is not blocked"},
+	}, "pressure/backend does not read", "i/o timeout"},
 	{"does not mark ends", func(p *engine.Pair) engine.End {
 		q := engine.NewPair(p.Client, p.Backend)
 		p.OnAbort(func() { q.Abort(engine.Shutdown) })

@@ -83,7 +83,7 @@ func meterRuns(r *rig) error {
 			return err
 		}
 		for _, d := range []engine.Direction{engine.Up, engine.Down} {
-			want := 4 * (i + 1)
+			want := uint64(s.settling) + greeting*(i+1)
 			if err := eventually(fmt.Sprintf("%d bytes moved %v", want, d), r.times.soon, func() bool { return s.pair.Moved(d) == want }); err != nil {
 				return fmt.Errorf("%w: got %d", err, s.pair.Moved(d))
 			}

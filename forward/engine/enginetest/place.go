@@ -20,24 +20,41 @@ type place struct {
 
 // placeKind makes a place.
 type placeKind struct {
-	name string
-	when effort
-	make func(testing.TB) *place
+	name    string
+	when    effort
+	make    func(testing.TB) *place
+	settled bool // pairs are to have settled; see Options
+}
+
+// allPlaces are those there are. With pairs that settle there are twice as many runs,
+// so those that add little are left for long tests.
+var allPlaces = []struct {
+	name          string
+	namespaces    bool
+	make          func(testing.TB) *place
+	when          effort
+	whenUnsettled effort // if the engine's pairs settle
+}{
+	{"loopback IPv4", false, loopback("127.0.0.1"), always, unlessShort},
+	{"loopback IPv6", false, loopback("::1"), unlessShort, onlyLong},
+	{"namespaces IPv4", true, func(t testing.TB) *place { return between(t, v4, testkit.NewWire) }, unlessShort, onlyLong},
+	{"namespaces IPv6", true, func(t testing.TB) *place { return between(t, v6, testkit.NewWire) }, always, unlessShort},
+	{"lossy IPv4", true, func(t testing.TB) *place { return badlyBetween(t, v4) }, onlyLong, onlyLong},
+	{"lossy IPv6", true, func(t testing.TB) *place { return badlyBetween(t, v6) }, onlyLong, onlyLong},
 }
 
 // places lists where to test.
 func places(o Options) (kinds []placeKind) {
-	if o.Loopback {
-		kinds = append(kinds,
-			placeKind{"loopback IPv4", always, loopback("127.0.0.1")},
-			placeKind{"loopback IPv6", unlessShort, loopback("::1")})
-	}
-	if o.Namespaces {
-		kinds = append(kinds,
-			placeKind{"namespaces IPv4", unlessShort, func(t testing.TB) *place { return between(t, v4, testkit.NewWire) }},
-			placeKind{"namespaces IPv6", always, func(t testing.TB) *place { return between(t, v6, testkit.NewWire) }},
-			placeKind{"lossy IPv4", onlyLong, func(t testing.TB) *place { return badlyBetween(t, v4) }},
-			placeKind{"lossy IPv6", onlyLong, func(t testing.TB) *place { return badlyBetween(t, v6) }})
+	for _, p := range allPlaces {
+		switch {
+		case p.namespaces && !o.Namespaces || !p.namespaces && !o.Loopback:
+		case o.Settled == nil:
+			kinds = append(kinds, placeKind{p.name, p.when, p.make, false})
+		default:
+			kinds = append(kinds,
+				placeKind{p.name, p.whenUnsettled, p.make, false},
+				placeKind{p.name + ", settled", p.when, p.make, true})
+		}
 	}
 	return kinds
 }

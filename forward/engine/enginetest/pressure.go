@@ -91,22 +91,25 @@ func (r *rig) hold(d engine.Direction) error {
 	if err := s.wait(r.times.soon); err != nil {
 		return err
 	}
-	if moved := s.pair.Moved(d); moved != uint64(sent) {
-		return fmt.Errorf("got %d bytes moved, want %d", moved, sent)
+	if moved, want := s.pair.Moved(d), sent+s.settling; moved != uint64(want) {
+		return fmt.Errorf("got %d bytes moved, want %d", moved, want)
 	}
 	return nil
 }
 
+// greeting is how many bytes pingBack sends.
+const greeting = 4
+
 // pingBack sends against a direction.
 func (s *session) pingBack(d engine.Direction) error {
 	to, from := s.outer(d)
-	if _, err := from.Write([]byte("ping")); err != nil {
+	if _, err := from.Write(make([]byte, greeting)); err != nil {
 		return err
 	}
 	if err := to.SetReadDeadline(time.Now().Add(s.times.soon)); err != nil {
 		return err
 	}
-	_, err := io.ReadFull(to, make([]byte, 4))
+	_, err := io.ReadFull(to, make([]byte, greeting))
 	return err
 }
 

@@ -25,6 +25,7 @@ type rig struct {
 	place       *place
 	options     Options
 	times       times
+	settled     bool // see Options
 	engine      engine.Engine
 	front, back *net.TCPListener
 
@@ -83,6 +84,7 @@ type session struct {
 	refused        bool
 	times          times
 	headStart      time.Duration // between the ends' first bytes and Forward
+	settling       int64         // bytes that have moved each way to make the pair settle
 }
 
 // newSession connects the client with the forwarder, and the forwarder with the
@@ -187,29 +189,64 @@ func (s *session) close() {
 	}
 }
 
-// start opens a session that is being forwarded.
+// start opens a session that is being forwarded, and has settled.
 func (r *rig) start() (*session, error) {
 	s, err := r.newSession()
-	if err == nil {
-		s.forward()
+	if err != nil {
+		return nil, err
 	}
-	return s, err
+	s.forward()
+	if err := s.settle(); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// settle exchanges small messages until the pair has settled, if it is to.
+func (s *session) settle() error {
+	if !s.rig.settled {
+		return nil
+	}
+	for deadline := time.Now().Add(s.times.soon); ; time.Sleep(time.Millisecond) {
+		if err := s.greet(); err != nil {
+			return fmt.Errorf("settle: %w", err)
+		}
+		s.settling += greeting
+		if s.rig.options.Settled(s.pair) {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			state := s.pair.State()
+			return fmt.Errorf("settle: not after %d bytes each way; it is with %s: %s", s.settling, state.Engine, state.Why)
+		}
+	}
 }
 
 // play lets the script run over the session and judges it. Both ends begin at once,
-// the forwarder a head start later and after it has taken what it takes.
+// the forwarder a head start later and after it has taken what it takes; or both ends
+// begin when the pair has settled.
 func (s *session) play(sc *script, take int) error {
 	if err := sc.Check(); err != nil {
 		return err
+	}
+	if s.rig.settled {
+		s.forward()
+		if err := s.settle(); err != nil {
+			return err
+		}
 	}
 	deadline := time.Now().Add(s.times.patience)
 	var client, server *stream.Outcome
 	var ends sync.WaitGroup
 	ends.Go(func() { client = sc.PlayClient(s.client, deadline) })
 	ends.Go(func() { server = sc.PlayServer(s.server, deadline) })
-	time.Sleep(s.headStart)
-	err := s.take(take, sc.Prefix)
-	s.forward()
+	var err error
+	if !s.rig.settled {
+		time.Sleep(s.headStart)
+		err = s.take(take, sc.Prefix)
+		s.forward()
+	}
 	if err != nil {
 		s.close()
 	}
