@@ -11,17 +11,13 @@ import (
 	"github.com/waggle-bpf/waggle/forward/engine"
 )
 
-// The buffers of a ring. They are mapped a batch at a time, when all are in use, and
-// stay. A direction holds a few at most (see highWater), so their number follows that
-// of the readers that are slow at the same time.
-const (
-	bufferSize = 64 << 10
-	batch      = 16
-	maxBuffers = 4096 // 256 MiB
-)
+// maxBuffers is how many buffers there may be of a kind, and how many entries its
+// ring has.
+const maxBuffers = 4096
 
-// bufferGroup is the number by which requests name a ring's buffers.
-const bufferGroup = 0
+// batch is how many bytes of buffers are mapped at a time, when all are in use. They
+// stay: there are as many as were ever needed at once.
+const batch = 1 << 20
 
 // buffer is struct io_uring_buf: an entry of the ring of buffers.
 type buffer struct {
@@ -32,19 +28,24 @@ type buffer struct {
 	tail uint16
 }
 
-// buffers hands buffers to the kernel, which says with each completion which one it
-// has used.
+// buffers hands buffers of one size to the kernel, which says with each completion
+// which one it has used.
 type buffers struct {
+	group   uint16 // by which requests name them
+	size    int
 	memory  []byte // of the ring
 	ring    []buffer
 	tail    uint16
 	batches [][]byte
-	free    int // those the kernel has
+	free    int // how many the kernel has
+	// reserved is how many of those are spoken for.
+	reserved int
 }
 
+// register makes the kernel know the buffers.
 func (b *buffers) register(ring int) error {
 	size := maxBuffers * int(unsafe.Sizeof(buffer{}))
-	memory, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	memory, err := mapMemory(size)
 	if err != nil {
 		return fmt.Errorf("map ring of buffers: %w", err)
 	}
@@ -56,7 +57,7 @@ func (b *buffers) register(ring int) error {
 		entries      uint32
 		group, flags uint16
 		_            [3]uint64
-	}{addr: uint64(uintptr(unsafe.Pointer(&memory[0]))), entries: maxBuffers, group: bufferGroup}
+	}{addr: address(memory), entries: maxBuffers, group: b.group}
 	_, _, errno := unix.Syscall6(unix.SYS_IO_URING_REGISTER, uintptr(ring), registerBufferRing, uintptr(unsafe.Pointer(&reg)), 1, 0, 0)
 	if errno != 0 {
 		return engine.Refuse("kernel too old", fmt.Errorf("register ring of buffers: %w", errno))
@@ -68,31 +69,44 @@ var errFull = errors.New("no more buffers")
 
 // grow adds a batch.
 func (b *buffers) grow() error {
-	if len(b.batches)*batch == maxBuffers {
+	each := batch / b.size
+	first := len(b.batches) * each
+	if first == maxBuffers {
 		return errFull
 	}
-	memory, err := unix.Mmap(-1, 0, batch*bufferSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	memory, err := mapMemory(batch)
 	if err != nil {
 		return fmt.Errorf("map buffers: %w", err)
 	}
-	first := len(b.batches) * batch
 	b.batches = append(b.batches, memory)
-	for i := range batch {
+	for i := range each {
 		b.put(uint16(first + i))
 	}
 	return nil
 }
 
+// reserve sees to it that there will be a buffer for a request.
+func (b *buffers) reserve() error {
+	if b.free == b.reserved {
+		if err := b.grow(); err != nil {
+			return err
+		}
+	}
+	b.reserved++
+	return nil
+}
+
 // bytes returns a buffer's memory.
 func (b *buffers) bytes(id uint16) []byte {
-	at := int(id) % batch * bufferSize
-	return b.batches[int(id)/batch][at : at+bufferSize]
+	each := batch / b.size
+	at := int(id) % each * b.size
+	return b.batches[int(id)/each][at : at+b.size]
 }
 
 // put gives a buffer to the kernel.
 func (b *buffers) put(id uint16) {
 	e := &b.ring[b.tail%maxBuffers]
-	e.addr, e.len, e.id = address(b.bytes(id)), bufferSize, id
+	e.addr, e.len, e.id = address(b.bytes(id)), uint32(b.size), id
 	b.tail++
 	b.free++
 	// The tail publishes the entry, and there is no atomic store of 16 bits: so it
@@ -100,8 +114,6 @@ func (b *buffers) put(id uint16) {
 	halves := [2]uint16{b.ring[0].id, b.tail}
 	atomic.StoreUint32((*uint32)(unsafe.Pointer(&b.ring[0].id)), *(*uint32)(unsafe.Pointer(&halves)))
 }
-
-func address(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(&b[0]))) }
 
 // close gives the memory back. The kernel must not use it any more.
 func (b *buffers) close() {
@@ -112,3 +124,10 @@ func (b *buffers) close() {
 		_ = unix.Munmap(b.memory)
 	}
 }
+
+// mapMemory returns memory that stays where it is, whatever Go does.
+func mapMemory(size int) ([]byte, error) {
+	return unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+}
+
+func address(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(&b[0]))) }

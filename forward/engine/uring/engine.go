@@ -18,11 +18,11 @@ type Options struct {
 	// processors, but not more than 8, if it is 0.
 	Rings int
 	// MaxPairs is how many pairs a ring serves at most; DefaultMaxPairs if it
-	// is 0.
+	// is 0, or more than that.
 	MaxPairs int
 }
 
-// DefaultMaxPairs leaves each direction a buffer if all sinks are slow.
+// DefaultMaxPairs leaves each direction a large buffer if all sinks are slow.
 const DefaultMaxPairs = maxBuffers / 2
 
 // Engine moves bytes with some rings.
@@ -37,7 +37,7 @@ func New(o Options) (*Engine, error) {
 	if o.Rings == 0 {
 		o.Rings = min(runtime.GOMAXPROCS(0), 8)
 	}
-	if o.MaxPairs == 0 {
+	if o.MaxPairs == 0 || o.MaxPairs > DefaultMaxPairs {
 		o.MaxPairs = DefaultMaxPairs
 	}
 	e := &Engine{}

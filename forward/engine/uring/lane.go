@@ -9,8 +9,17 @@ import (
 	"github.com/waggle-bpf/waggle/forward/engine/pump"
 )
 
-// highWater is how many buffers a direction holds when it stops receiving. A few
-// more may come before the kernel has heard of that.
+// A lane receives in one of two ways. At first a request stays in the ring and
+// completes whenever something comes, into small buffers. When one comes that is full,
+// there may be much more, so a request is posted each time that the lane has sent
+// everything, for one large buffer; until what comes is small again.
+const (
+	smallBuffer = 8 << 10
+	largeBuffer = 64 << 10
+)
+
+// highWater is how many small buffers a lane holds when it stops receiving. The
+// kernel may use some 30 more before it hears of that.
 const highWater = 2
 
 // lane is one direction of a pair.
@@ -21,13 +30,15 @@ type lane struct {
 	held         []chunk // to be sent, in this order
 
 	receiving, sending state
-	starved            bool // it waits for a buffer
-	ended              bool // its source's stream has
-	over               bool // it has nothing more to do
+	pool               *buffers // for what is being received
+	bulk               bool     // the next buffer is to be a large one
+	ended              bool     // its source's stream has
+	over               bool     // it has nothing more to do
 }
 
 // chunk is what is left of a buffer's content.
 type chunk struct {
+	pool       *buffers
 	id         uint16
 	start, end int
 }
@@ -48,7 +59,7 @@ func (l *lane) proceed() {
 		l.revoke(sends, &l.sending)
 		return
 	}
-	if len(l.held) >= highWater {
+	if multishot := l.pool == &l.pair.shard.small; multishot && (l.bulk || len(l.held) >= highWater) {
 		l.revoke(receives, &l.receiving)
 	}
 	switch {
@@ -61,14 +72,25 @@ func (l *lane) proceed() {
 	}
 }
 
-// receive asks for all that comes, until that is revoked.
+// receive asks for what comes.
 func (l *lane) receive() {
-	if l.receiving != none || l.starved {
+	if l.receiving != none {
 		return
 	}
+	shard := l.pair.shard
+	l.pool = &shard.small
+	if l.bulk {
+		l.pool = &shard.large
+		if err := shard.large.reserve(); err != nil {
+			l.sourceBroke(err)
+			return
+		}
+	}
 	r := l.request(receives)
-	r.op, r.fd, r.ioprio = opRecv, int32(l.source), recvMultishot
-	r.flags, r.bufferGroup = sqeBufferSelect, bufferGroup
+	r.op, r.fd, r.flags, r.bufferGroup = opRecv, int32(l.source), sqeBufferSelect, l.pool.group
+	if !l.bulk {
+		r.ioprio = recvMultishot
+	}
 	l.receiving = posted
 }
 
@@ -78,7 +100,7 @@ func (l *lane) send() {
 		return
 	}
 	c := &l.held[0]
-	data := l.pair.shard.buffers.bytes(c.id)[c.start:c.end]
+	data := c.pool.bytes(c.id)[c.start:c.end]
 	r := l.request(sends)
 	r.op, r.fd, r.opFlags = opSend, int32(l.sink), unix.MSG_NOSIGNAL
 	r.addr, r.len = address(data), uint32(len(data))
@@ -104,28 +126,40 @@ func (l *lane) request(k kind) *sqe {
 
 // received handles a completion of receive's request, which may not be the last.
 func (l *lane) received(c *cqe) {
+	pool := l.pool
 	if c.flags&cqeMore == 0 {
 		l.receiving = none
 	}
 	if c.flags&cqeBuffer != 0 {
-		id := uint16(c.flags >> cqeBufferShift)
-		l.pair.shard.buffers.free--
-		if c.res > 0 && !l.over {
-			l.held = append(l.held, chunk{id, 0, int(c.res)})
-		} else {
-			l.pair.shard.buffers.put(id)
-		}
+		pool.free--
+		l.keep(chunk{pool, uint16(c.flags >> cqeBufferShift), 0, int(max(c.res, 0))})
+	}
+	large := pool == &l.pair.shard.large
+	if large {
+		pool.reserved--
 	}
 	switch err := unix.Errno(-c.res); {
+	case c.res > 0 && large:
+		l.bulk = c.res > smallBuffer
 	case c.res > 0:
+		l.bulk = l.bulk || c.res == smallBuffer
 	case c.res == 0:
 		l.ended = true
 	case err == unix.ENOBUFS:
-		l.starved = true
-		l.pair.shard.waiting = append(l.pair.shard.waiting, l)
+		// Of large buffers there are always enough.
+		l.bulk = pool.grow() != nil
 	case !passing(err):
 		l.sourceBroke(err)
 	}
+}
+
+// keep holds what has been received, if it is of any use.
+func (l *lane) keep(c chunk) {
+	if c.end == 0 || l.over {
+		c.pool.put(c.id)
+		return
+	}
+	l.held = append(l.held, c)
 }
 
 // sent handles the completion of send's request.
@@ -140,7 +174,7 @@ func (l *lane) sent(res int32) {
 	l.pair.conn.Count(l.d, int(res))
 	c := &l.held[0]
 	if c.start += int(res); c.start == c.end {
-		l.pair.shard.buffers.put(c.id)
+		c.pool.put(c.id)
 		l.held = append(l.held[:0], l.held[1:]...)
 	}
 }
@@ -199,7 +233,7 @@ var side = [2]string{engine.Up: "client", engine.Down: "backend"}
 // drop gives up what the lane holds. No request must use it.
 func (l *lane) drop() {
 	for _, c := range l.held {
-		l.pair.shard.buffers.put(c.id)
+		c.pool.put(c.id)
 	}
 	l.held = nil
 }

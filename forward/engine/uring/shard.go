@@ -18,11 +18,10 @@ const (
 
 // shard is a ring with its thread, which does everything but what others tell it to.
 type shard struct {
-	ring    *ring
-	buffers buffers
-	pairs   []*pair // by slot; nil if it is free
-	free    []int
-	waiting []*lane // those for which there was no buffer
+	ring         *ring
+	small, large buffers
+	pairs        []*pair // by slot; nil if it is free
+	free         []int
 
 	max   int32
 	count atomic.Int32  // pairs admitted
@@ -36,7 +35,10 @@ type shard struct {
 
 // newShard starts a ring's thread.
 func newShard(maxPairs int) (*shard, error) {
-	s := &shard{max: int32(maxPairs), bell: -1, ended: make(chan struct{})}
+	s := &shard{
+		small: buffers{group: 0, size: smallBuffer}, large: buffers{group: 1, size: largeBuffer},
+		max: int32(maxPairs), bell: -1, ended: make(chan struct{}),
+	}
 	started := make(chan error)
 	go func() {
 		defer close(s.ended)
@@ -56,8 +58,10 @@ func (s *shard) open() (err error) {
 	if s.ring, err = newRing(requests, completions); err != nil {
 		return err
 	}
-	if err := s.buffers.register(s.ring.fd); err != nil {
-		return err
+	for _, b := range []*buffers{&s.small, &s.large} {
+		if err := b.register(s.ring.fd); err != nil {
+			return err
+		}
 	}
 	if s.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC); err != nil {
 		return fmt.Errorf("make eventfd: %w", err)
@@ -73,7 +77,8 @@ func (s *shard) release() {
 	if s.ring != nil {
 		s.ring.close()
 	}
-	s.buffers.close()
+	s.small.close()
+	s.large.close()
 }
 
 // close ends the thread.
@@ -151,7 +156,6 @@ func (s *shard) run() {
 			}
 			s.listen()
 		}
-		s.feed()
 	}
 }
 
@@ -211,20 +215,4 @@ func (s *shard) add(p *pair) {
 func (s *shard) remove(p *pair) {
 	s.pairs[p.slot] = nil
 	s.free = append(s.free, p.slot)
-}
-
-// feed lets directions go on that have waited for buffers.
-func (s *shard) feed() {
-	if len(s.waiting) == 0 {
-		return
-	}
-	if s.buffers.free == 0 && s.buffers.grow() != nil {
-		return // those in use will come back
-	}
-	waiting := s.waiting
-	s.waiting = nil
-	for _, l := range waiting {
-		l.starved = false
-		l.pair.proceed()
-	}
 }
