@@ -253,15 +253,16 @@ type times struct {
 	soon      time.Duration // what takes no time by itself
 	reset     time.Duration // an RST on its way from one end to the other
 	roundTrip time.Duration // the median one of single bytes
+	stall     time.Duration // when nothing moves for so long, a writer counts as blocked
 	patience  time.Duration // a conversation
 }
 
 // generous are the times that engines have, enough for a busy machine.
-var generous = times{soon: 5 * time.Second, reset: time.Second, roundTrip: 20 * time.Millisecond, patience: time.Minute}
+var generous = times{soon: 5 * time.Second, reset: time.Second, roundTrip: 20 * time.Millisecond, stall: 300 * time.Millisecond, patience: time.Minute}
 
 // patient are those over lossy links, where a packet may have to be sent again and
 // again, after longer and longer times.
-var patient = times{soon: time.Minute, reset: time.Minute, roundTrip: 300 * time.Millisecond, patience: 5 * time.Minute}
+var patient = times{soon: time.Minute, reset: time.Minute, roundTrip: 300 * time.Millisecond, stall: 2 * time.Second, patience: 5 * time.Minute}
 
 // within tells an error if something has taken longer than it may.
 func within(what string, took, limit time.Duration) error {

@@ -188,7 +188,7 @@ func TestFaults(t *testing.T) {
 }
 
 // quick are times for engines that fail for sure.
-var quick = times{soon: 500 * time.Millisecond, reset: time.Second, roundTrip: 20 * time.Millisecond, patience: 3 * time.Second}
+var quick = times{soon: 500 * time.Millisecond, reset: time.Second, roundTrip: 20 * time.Millisecond, stall: 2 * time.Second, patience: 3 * time.Second}
 
 // onlyWriter hides that a connection can splice, for which package net keeps pipes.
 type onlyWriter struct{ io.Writer }

@@ -36,9 +36,6 @@ func (s *session) outer(d engine.Direction) (writer, reader *net.TCPConn) {
 // content is the stream that fill sends in a direction.
 func content(d engine.Direction) stream.Source { return stream.NewSource(uint64(d) + 99) }
 
-// stalled is how long nothing must move for a writer to count as blocked.
-const stalled = 300 * time.Millisecond
-
 // fill sends in a direction until the writer is blocked, and returns how many
 // bytes that took. All of them lie in buffers: nobody reads.
 func (s *session) fill(d engine.Direction) (int64, error) {
@@ -48,7 +45,7 @@ func (s *session) fill(d engine.Direction) (int64, error) {
 	var sent int64
 	for sent <= s.rig.options.Buffered {
 		content(d).Fill(buf, sent)
-		if err := writer.SetWriteDeadline(time.Now().Add(stalled)); err != nil {
+		if err := writer.SetWriteDeadline(time.Now().Add(s.times.stall)); err != nil {
 			return sent, err
 		}
 		n, err := writer.Write(buf)
