@@ -42,8 +42,7 @@ var arrows = []arrow{
 
 	{"forward/handover", nil},
 	{"forward/admin", []string{"forward", "forward/handover"}},
-	{"forward/daemon", []string{"forward"}},
-	{"forward", []string{"forward", "load"}},
+	{"forward", []string{"forward"}},
 
 	{"compile", []string{"internal/compiler", "internal/abi", "internal/faultinfo"}},
 	{"internal/compiler/diag", nil},

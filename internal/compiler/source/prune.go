@@ -41,11 +41,6 @@ func (l *loader) prune(pkg *Package) error {
 	for _, v := range l.attachPoints() {
 		r.visit(v)
 	}
-	for _, p := range pkg.Programs {
-		for _, s := range p.slots {
-			r.visit(s.array)
-		}
-	}
 	r.drain()
 	l.reached = r
 	if len(l.missing) > 0 {
@@ -56,7 +51,6 @@ func (l *loader) prune(pkg *Package) error {
 		return l.diags.Err()
 	}
 	l.readVars(pkg)
-	l.fillSlots(pkg)
 	l.checkInits()
 	if err := l.readAttributes(pkg); err != nil {
 		return err
