@@ -1,7 +1,7 @@
 // Command httptrace measures what "waggle trace http" sees of a real server's
 // traffic, and what watching costs the server.
 //
-//	go run ./bench/httptrace          # as root; about three minutes
+//	go run ./bench/httptrace          # as root; about six minutes
 //	go run ./bench/httptrace -json    # one object a line
 //
 // It makes a network namespace of its own with nginx in it, and then
@@ -9,13 +9,17 @@
 //   - sends requests over loopback at rising rates, on 64 connections, IPv4 and IPv6
 //     in turn, and compares how many were answered with how many the tracer printed;
 //   - sends requests that nobody answers, as packets on a tunnel device, at rates that no
-//     server here could serve, to find the rate where less than 0.999 are seen;
-//   - runs wrk with and without the tracer, and with a pipeline of 16, and compares the
-//     requests per second, and the CPU time that nginx and wrk take for a request: on a busy
-//     machine only that means anything.
+//     server here could serve, each rate several times, to find the highest rate at which
+//     at least 0.999 are seen every time, and the lowest at which they are not;
+//   - runs wrk with and without the tracer in turn, also with a pipeline of 16, and
+//     compares the requests per second, and the CPU time that nginx and wrk take for a
+//     request.
 //
 // The tracer is a process of its own, as a user would run it: this program started
-// again, calling httpwatch.Run and printing JSON lines.
+// again, calling httpwatch.Run and writing JSON lines to /dev/null.
+//
+// All of it runs with the highest priority that ordinary processes can have, so that
+// what else the machine does takes little from it.
 package main
 
 import (
@@ -23,9 +27,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/waggle-bpf/waggle/internal/testkit/rtnl"
 )
@@ -40,7 +44,9 @@ func main() {
 func run() error {
 	var o options
 	flag.BoolVar(&o.json, "json", false, "print JSON lines")
-	flag.DurationVar(&o.duration, "duration", defaultDuration, "length of each measurement")
+	flag.DurationVar(&o.duration, "duration", 3*time.Second, "length of each measurement")
+	flag.IntVar(&o.repeats, "repeats", 5, "measurements at each rate when looking for the limit")
+	flag.IntVar(&o.rounds, "rounds", 9, "measurements with and without the tracer")
 	flag.StringVar(&o.role, "role", "", "what this process does (internal)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -51,20 +57,7 @@ func run() error {
 	case "measure":
 		return measure(ctx, o)
 	}
-	return isolate()
-}
-
-// isolate runs this program again in namespaces of its own.
-func isolate() error {
-	cmd := exec.Command("/proc/self/exe", append([]string{"-role=measure"}, os.Args[1:]...)...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Unshareflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS,
-		Pdeathsig:    syscall.SIGKILL,
-	}
-	// Ctrl-C reaches both; the other one cleans up.
-	signal.Ignore(os.Interrupt)
-	return cmd.Run()
+	return isolate(ctx)
 }
 
 func measure(ctx context.Context, o options) error {
@@ -77,8 +70,10 @@ func measure(ctx context.Context, o options) error {
 		return err
 	}
 	defer server.stop()
-	if err := accuracy(ctx, o); err != nil {
-		return err
+	for _, part := range []func(context.Context, options, *process) error{accuracy, limits, overhead} {
+		if err := part(ctx, o, server); err != nil {
+			return err
+		}
 	}
-	return overhead(ctx, o, server)
+	return nil
 }

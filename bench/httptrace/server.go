@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"net"
@@ -96,62 +95,4 @@ func (p *process) cpu() (time.Duration, error) {
 	}
 	const userHZ = 100 // in the kernel's ABI
 	return ticks * time.Second / userHZ, nil
-}
-
-// tracer is a running tracer, whose lines are counted.
-type tracer struct {
-	process
-	counted chan uint64
-	summary chan string
-}
-
-// startTracer returns when the tracer watches.
-func startTracer() (*tracer, error) {
-	t := &tracer{counted: make(chan uint64, 1), summary: make(chan string, 1)}
-	t.cmd = exec.Command("/proc/self/exe", "-role=watch")
-	t.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	out, err := t.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	news, err := t.cmd.StderrPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := t.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start tracer: %w", err)
-	}
-	lines := bufio.NewScanner(news)
-	if !lines.Scan() || lines.Text() != watching {
-		return nil, fmt.Errorf("start tracer: %s", lines.Text())
-	}
-	go func() { t.counted <- countLines(out) }()
-	go func() {
-		last := ""
-		for lines.Scan() {
-			last = lines.Text()
-		}
-		t.summary <- last
-	}()
-	return t, nil
-}
-
-// result is what a tracer has seen.
-type result struct {
-	lines   uint64
-	summary string
-	cpu     time.Duration
-}
-
-// end stops the tracer.
-func (t *tracer) end() (result, error) {
-	if err := t.cmd.Process.Signal(syscall.SIGINT); err != nil {
-		return result{}, err
-	}
-	r := result{lines: <-t.counted, summary: <-t.summary}
-	if err := t.cmd.Wait(); err != nil {
-		return r, fmt.Errorf("tracer: %w: %s", err, r.summary)
-	}
-	r.cpu = t.cmd.ProcessState.UserTime() + t.cmd.ProcessState.SystemTime()
-	return r, nil
 }
