@@ -19,7 +19,7 @@ func TestTCPOptions(t *testing.T) {
 	}{
 		{"none", nil, packet.TCPOptions{}},
 		{"Linux SYN", []byte{2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 1, 3, 3, 7},
-			packet.TCPOptions{MSS: 1460, SACKPermitted: true, HasTimestamps: true, TSVal: 1, TSEcr: 2, HasWindowScale: true, WindowScale: 7}},
+			packet.TCPOptions{MSS: 1460, SACKPermitted: true, HasTimestamps: true, TSVal: 1, TSEcr: 2, Timestamps: 34 + 20 + 8, HasWindowScale: true, WindowScale: 7}},
 		{"two SACK blocks", []byte{1, 1, 5, 18, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16},
 			packet.TCPOptions{SACK: 34 + 20 + 4, SACKBlocks: 2}},
 		{"end of list", []byte{0, 0, 2, 4, 5, 180, 0, 0}, packet.TCPOptions{}},
