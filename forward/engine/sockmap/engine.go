@@ -17,7 +17,7 @@ const Name = "sockmap"
 
 // Options are the engine's bounds.
 type Options struct {
-	// MaxPairs is how many pairs there may be at a time, 256 bytes of kernel
+	// MaxPairs is how many pairs there may be at a time, half a KiB of kernel
 	// memory each; kern.Pairs if it is 0.
 	MaxPairs int
 }

@@ -187,10 +187,7 @@ func passing(err unix.Errno) bool {
 // passEnd passes an end of stream on.
 func (l *lane) passEnd() {
 	p := l.pair
-	// A socket tells of a reset once, and after that reads as if the stream had
-	// ended: the other lane may have been told. A socket also is closed when both
-	// directions have ended.
-	if p.broken != nil || isClosed(l.source) && !p.conn.Ended(l.d.Other()) {
+	if p.broken != nil || l.errorTaken() {
 		l.sourceBroke(unix.ECONNRESET)
 		return
 	}
@@ -199,6 +196,15 @@ func (l *lane) passEnd() {
 	if err := unix.Shutdown(l.sink, unix.SHUT_WR); err != nil {
 		l.sinkBroke(err)
 	}
+}
+
+// errorTaken tells whether the source was reset and the other lane's request, which
+// sends to it, is about to be told so: a socket reports its error once, and after that
+// reads as if the stream had ended. A socket also is closed when both directions have
+// ended, which is marked before it is done.
+func (l *lane) errorTaken() bool {
+	other := &l.pair.lanes[l.d.Other()]
+	return other.sending != none && isClosed(l.source) && !l.pair.conn.Ended(other.d)
 }
 
 // isClosed tells whether a connection is over.
