@@ -9,7 +9,13 @@ import (
 // The maps in this file hold references that user space puts in: programs,
 // sockets, devices. Programs send packets and control to them.
 
-// ProgArray is a table of programs for tail calls.
+// ProgArray is a table of programs for tail calls. User space fills it, or the
+// loader does: the directive slot names a program's place in an array of its
+// package.
+//
+//	//bpf:xdp
+//	//bpf:slot Handlers packet.ProtoTCP
+//	func HandleTCP(ctx *xdp.Context) xdp.Action {
 type ProgArray struct {
 	MaxEntries uint32
 	Flags      MapFlags

@@ -1,6 +1,9 @@
 package corpus
 
 import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,6 +40,35 @@ func TestLibbpf(t *testing.T) {
 	}
 }
 
+// TestLibbpfSlots: libbpf puts programs into their slots, too.
+func TestLibbpfSlots(t *testing.T) {
+	testkit.RequireRoot(t)
+	testkit.RequireTool(t, "bpftool")
+	// The kernel empties a program array that nobody holds.
+	pins := loadAll(t, "tailcalls", "pinmaps", filepath.Join(pinRoot, "libbpf-maps"))
+	var slots []struct{ Key, Value [4]string }
+	out := bpftool(t, "--json", "map", "dump", "pinned", filepath.Join(pinRoot, "libbpf-maps", "Handlers"))
+	if err := json.Unmarshal([]byte(out), &slots); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var handler struct{ ID uint32 }
+	show := bpftool(t, "--json", "prog", "show", "pinned", filepath.Join(pins, "HandleTCP"))
+	if err := json.Unmarshal([]byte(show), &handler); err != nil {
+		t.Fatalf("%v: %s", err, show)
+	}
+	id := binary.LittleEndian.AppendUint32(nil, handler.ID)
+	if len(slots) != 1 || slots[0].Key[0] != "0x06" || slots[0].Value != [4]string(hexBytes(id)) {
+		t.Errorf("slots %v, want program %d in slot 6", slots, handler.ID)
+	}
+}
+
+func hexBytes(b []byte) (list []string) {
+	for _, x := range b {
+		list = append(list, fmt.Sprintf("0x%02x", x))
+	}
+	return list
+}
+
 // newSections are the beginnings of sections that libbpf learned only after version
 // 1.1, which distributions have.
 var newSections = []string{"tcx/", "sk_skb/verdict"}
@@ -66,8 +98,8 @@ func programID(t *testing.T, h *load.Handle, name string) string {
 }
 
 // loadAll loads and pins all programs of an object until the test ends, and
-// returns where.
-func loadAll(t *testing.T, dir string) string {
+// returns where. args go to bpftool.
+func loadAll(t *testing.T, dir string, args ...string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), dir+".o")
 	if err := os.WriteFile(file, object(t, dir), 0o600); err != nil {
@@ -85,7 +117,7 @@ func loadAll(t *testing.T, dir string) string {
 			}
 		}
 	})
-	bpftool(t, "prog", "loadall", file, pins)
+	bpftool(t, append([]string{"prog", "loadall", file, pins}, args...)...)
 	return pins
 }
 

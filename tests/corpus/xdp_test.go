@@ -330,14 +330,15 @@ func twinTailCalls(w *world) {
 	zero(w, &tailcalls.TCP)
 	zero(w, &tailcalls.UDP)
 	zero(w, &tailcalls.Unhandled)
-	passes(w, "Dispatch", tailcalls.Dispatch, tcp4, xdp.Pass)
 	if w.k != nil {
 		bpftest.SetProgram(w.k, &tailcalls.Handlers, uint32(packet.ProtoTCP), tailcalls.HandleTCP)
+	}
+	passes(w, "Dispatch", tailcalls.Dispatch, udp6, xdp.Pass)
+	if w.k != nil {
 		bpftest.SetProgram(w.k, &tailcalls.Handlers, uint32(packet.ProtoUDP), tailcalls.HandleUDP)
 	} else {
 		m, err := load.ProgramMapOf(w.h, "Handlers")
 		w.must(err)
-		w.must(m.Put(uint32(packet.ProtoTCP), "HandleTCP"))
 		w.must(m.Put(uint32(packet.ProtoUDP), "HandleUDP"))
 	}
 	passes(w, "Dispatch", tailcalls.Dispatch, tcp4, xdp.Pass)

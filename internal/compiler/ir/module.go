@@ -63,6 +63,9 @@ type Map struct {
 	MaxEntries uint32
 	Flags      uint32
 	Pin        bool // pin by name
+	// Slots are the programs that a program array holds from the start, by
+	// index; nil where there is none.
+	Slots []*Func
 	Hidden     bool // made by the compiler, not by the user
 	Pos        token.Pos
 }

@@ -35,8 +35,14 @@ func Module(pkg *source.Package) (*ir.Module, error) {
 	for _, p := range pkg.Programs {
 		m.names[p.Func.Name()] = true
 	}
+	progs := map[*source.Program]*ir.Func{}
 	for _, p := range pkg.Programs {
-		m.program(p)
+		progs[p] = m.program(p)
+	}
+	for _, d := range pkg.Maps {
+		for _, p := range d.Slots {
+			m.maps[d.Var].Slots = append(m.maps[d.Var].Slots, progs[p])
+		}
 	}
 	return m.ir, m.diags.Err()
 }
@@ -133,12 +139,13 @@ func (m *module) isPacketType(t types.Type) bool {
 
 // program lowers an entry point. Programs come first in the module, so the
 // function is put in place before what it calls.
-func (m *module) program(p *source.Program) {
+func (m *module) program(p *source.Program) *ir.Func {
 	f := m.newFunc(p.Func, p.Func.Name())
 	f.Prog = &ir.Program{Kind: p.Kind, Target: p.Target, Verdict: p.Verdict}
 	inst := &instance{fn: f}
 	m.lowerFunc(inst, p.Func, nil, make([]shape, len(p.Func.Params)))
 	m.sortPrograms()
+	return f
 }
 
 func (m *module) sortPrograms() {

@@ -22,6 +22,7 @@
 //	ldimm64 of a variable         R_BPF_64_64 against its section, imm = byte offset
 //	ldimm64 of a callback         R_BPF_64_64 against .text, imm = byte offset
 //	call from a program           R_BPF_64_32 against .text, imm = offset/8 - 1
+//	slot of a program array       R_BPF_64_ABS64 against the program, in .maps
 //	call between subprograms      no relocation, imm relative as in the kernel
 //
 // An offset against a variable's own symbol would be ignored by cilium/ebpf, and

@@ -8,8 +8,9 @@ import (
 
 // Relocation types of EM_BPF, from Documentation/bpf/llvm_reloc.rst.
 const (
-	relBPF64_64 = 1  // ldimm64
-	relBPF64_32 = 10 // call
+	relBPF64_64   = 1  // ldimm64
+	relBPF64Abs64 = 2  // an address in data
+	relBPF64_32   = 10 // call
 )
 
 // Sizes of ELF64 structures.

@@ -23,6 +23,7 @@ type codeSection struct {
 type placedFunc struct {
 	*mach.Code
 	sec       *codeSection
+	sym       *elfSymbol
 	off, size int64
 }
 
@@ -87,7 +88,7 @@ func (w *writer) placeFunc(s *codeSection, c *mach.Code) {
 	if c.Func.Prog != nil {
 		bind = elf.STB_GLOBAL
 	}
-	w.file.addSymbol(&elfSymbol{name: c.Func.Name, typ: elf.STT_FUNC, bind: bind, sec: s.elf, value: f.off, size: f.size})
+	f.sym = w.file.addSymbol(&elfSymbol{name: c.Func.Name, typ: elf.STT_FUNC, bind: bind, sec: s.elf, value: f.off, size: f.size})
 }
 
 // dataSections lists the sections of variables in file order.

@@ -10,6 +10,9 @@ import (
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
 )
 
+// slotSize is the size of a pointer in BPF objects: that of an entry of values.
+const slotSize = 8
+
 // pinByName is LIBBPF_PIN_BY_NAME of tools/lib/bpf/bpf_helpers.h.
 const pinByName = 1
 
@@ -49,13 +52,22 @@ func (w *writer) placeMaps(maps []*ir.Map) {
 	for _, m := range maps {
 		def := w.types.mapDef(m)
 		off := len(sec.data)
+		// The array of slots has no length in the type, as in C.
+		size := def.Size + uint32(len(m.Slots)*slotSize)
+		for i, f := range m.Slots {
+			if f != nil {
+				sec.relocs = append(sec.relocs, elfReloc{
+					off: int64(off) + int64(def.Size) + int64(i)*slotSize, typ: relBPF64Abs64, sym: w.funcs[f].sym,
+				})
+			}
+		}
 		w.maps[m] = w.file.addSymbol(&elfSymbol{
-			name: m.Name, typ: elf.STT_OBJECT, bind: elf.STB_GLOBAL, sec: sec, value: int64(off), size: int64(def.Size),
+			name: m.Name, typ: elf.STT_OBJECT, bind: elf.STB_GLOBAL, sec: sec, value: int64(off), size: int64(size),
 		})
 		ds.Vars = append(ds.Vars, btf.VarSecinfo{
-			Type: &btf.Var{Name: m.Name, Type: def, Linkage: btf.GlobalVar}, Offset: uint32(off), Size: def.Size,
+			Type: &btf.Var{Name: m.Name, Type: def, Linkage: btf.GlobalVar}, Offset: uint32(off), Size: size,
 		})
-		sec.data = append(sec.data, make([]byte, def.Size)...)
+		sec.data = append(sec.data, make([]byte, size)...)
 		if m.Record != nil {
 			w.records = append(w.records, &btf.Typedef{Name: abi.RecordPrefix + m.Name, Type: w.types.convert(m.Record)})
 		}
@@ -102,6 +114,13 @@ func (c *converter) mapDef(m *ir.Map) *btf.Struct {
 	number("map_flags", m.Flags)
 	if m.Pin {
 		number("pinning", pinByName)
+	}
+	if len(m.Slots) > 0 {
+		// int (*values[])(void *), the last member (parse_btf_map_def of libbpf).
+		proto := &btf.FuncProto{Return: btfS32, Params: []btf.FuncParam{{Type: &btf.Pointer{Target: void}}}}
+		def.Members = append(def.Members, btf.Member{
+			Name: "values", Type: &btf.Array{Index: btfU32, Type: &btf.Pointer{Target: proto}}, Offset: btf.Bits(def.Size * 8),
+		})
 	}
 	return def
 }

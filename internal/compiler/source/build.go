@@ -25,8 +25,12 @@ func (l *loader) findRoots(pkg *Package) []*types.Func {
 			if isProgram(decl.Doc) {
 				roots = append(roots, fn)
 				l.addProgram(pkg, decl, fn)
-			} else if d, ok := find(directives(decl.Doc), "fault"); ok {
-				l.errorf(d.pos, codeMisplaced, "put it on the program that calls it", "//bpf:fault on %s, which is no program", fn.Name())
+				continue
+			}
+			for _, d := range directives(decl.Doc) {
+				if hint, ok := programOnly[d.word]; ok {
+					l.errorf(d.pos, codeMisplaced, hint, "//bpf:%s on %s, which is no program", d.word, fn.Name())
+				}
 			}
 		}
 	}
@@ -40,6 +44,13 @@ func (l *loader) findRoots(pkg *Package) []*types.Func {
 		roots = append(roots, fn)
 	}
 	return roots
+}
+
+// programOnly has the directives that only make sense on programs, and what to do
+// about them elsewhere.
+var programOnly = map[string]string{
+	"fault": "put it on the program that calls it",
+	"slot":  "make it a program",
 }
 
 func (l *loader) addProgram(pkg *Package, decl *ast.FuncDecl, fn *types.Func) {

@@ -19,6 +19,7 @@ const (
 	codeProgramShape     = "W0909"
 	codeTwoPrograms      = "W0910"
 	codeSpacedDirective  = "W0911"
+	codeSlot             = "W0912"
 
 	codeNoMaxEntries = "W1001"
 	codeKeyPointer   = "W1002"

@@ -38,6 +38,7 @@ type directiveRule struct {
 var directiveRules = map[string]directiveRule{
 	"fault":     {place: onFunc},
 	"noinline":  {place: onFunc},
+	"slot":      {place: onFunc},
 	"license":   {place: anywhere},
 	"const":     {place: onVar},
 	"btf":       {place: onType},

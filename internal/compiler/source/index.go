@@ -130,13 +130,14 @@ type uses struct {
 	quals      []string
 }
 
-// newUses starts with the types and constants that the directives in doc name.
+// newUses starts with the types, constants and maps that the directives in doc
+// name.
 func newUses(doc *ast.CommentGroup) *uses {
 	u := &uses{seen: make(map[string]bool), qual: make(map[string]bool)}
 	for _, d := range directives(doc) {
 		var exprs []string
 		switch d.word {
-		case "fault":
+		case "fault", "slot":
 			exprs = []string{d.args}
 		case "helper":
 			exprs = sizeofArg.FindAllString(d.args, -1)

@@ -58,6 +58,7 @@ type loader struct {
 	roots    []*types.Func // asked for by name
 	reached  *reach
 	prog     *ssa.Program
+	mapVars  map[*types.Var]*Map
 	// onceBuilt fills in what only go/ssa knows.
 	onceBuilt []func()
 	diags     diag.List
@@ -87,6 +88,8 @@ func newLoader(cfg Config, lib *library, wanted map[string]bool) *loader {
 		units:  make(map[string]*unit),
 		fakes:  make(map[string]error),
 		wanted: wanted,
+
+		mapVars: make(map[*types.Var]*Map),
 	}
 }
 

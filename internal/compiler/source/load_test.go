@@ -121,6 +121,11 @@ func dump(pkg *Package) string {
 	for _, m := range pkg.Maps {
 		fmt.Fprintf(&b, "map %s (%s): bpf.%s", m.Name, m.Var, m.Type.GoName)
 		fmt.Fprintf(&b, " key %v value %v event %v max_entries %d flags %#x pin %t\n", m.Key, m.Value, m.Event, m.MaxEntries, m.Flags, m.Pin)
+		for i, p := range m.Slots {
+			if p != nil {
+				fmt.Fprintf(&b, "\tslot %d: %s\n", i, p.Func.Name())
+			}
+		}
 	}
 	for _, g := range pkg.Globals {
 		fmt.Fprintf(&b, "global %s (%s): %s const %t = %s\n", g.Name, g.Var, g.Type, g.Const, hex.EncodeToString(g.Init))

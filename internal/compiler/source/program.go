@@ -65,6 +65,8 @@ type Program struct {
 	Target  string
 	Verdict int64 // on a fault: the kind's, or what //bpf:fault says
 	Pos     token.Pos
+
+	slots []slot
 }
 
 // Map is a package-level variable of one of package bpf's map types.
@@ -77,7 +79,10 @@ type Map struct {
 	MaxEntries uint32
 	Flags      uint32
 	Pin        bool
-	Pos        token.Pos
+	// Slots are the programs that a program array holds from the start, by
+	// index; nil where there is none.
+	Slots []*Program
+	Pos   token.Pos
 }
 
 // Global is any other package-level variable.

@@ -33,6 +33,7 @@ func (l *loader) readProgram(decl *ast.FuncDecl, fn *types.Func) *Program {
 	n := len(l.diags)
 	l.checkTarget(p)
 	l.checkSignature(decl, fn, p.Kind)
+	l.readSlots(p, list, decl, fn)
 	p.Verdict = p.Kind.Fault
 	if d, ok := find(list, "fault"); ok && len(l.diags) == n {
 		p.Verdict = l.readVerdict(d, decl, fn)

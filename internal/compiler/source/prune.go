@@ -41,6 +41,11 @@ func (l *loader) prune(pkg *Package) error {
 	for _, v := range l.attachPoints() {
 		r.visit(v)
 	}
+	for _, p := range pkg.Programs {
+		for _, s := range p.slots {
+			r.visit(s.array)
+		}
+	}
 	r.drain()
 	l.reached = r
 	if len(l.missing) > 0 {
@@ -51,6 +56,7 @@ func (l *loader) prune(pkg *Package) error {
 		return l.diags.Err()
 	}
 	l.readVars(pkg)
+	l.fillSlots(pkg)
 	l.checkInits()
 	if err := l.readAttributes(pkg); err != nil {
 		return err

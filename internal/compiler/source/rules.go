@@ -98,7 +98,7 @@ var directiveDocs = diag.Rules{
 		Code:   codeUnknownDirective,
 		Title:  "unknown directive",
 		Why:    "a program whose directive is misspelt would silently not be one",
-		WayOut: "the kinds of programs, `//bpf:fault`, `//bpf:noinline`, `//bpf:license`, `//bpf:const` and `//bpf:btf` are all there is",
+		WayOut: "the kinds of programs, `//bpf:fault`, `//bpf:slot`, `//bpf:noinline`, `//bpf:license`, `//bpf:const` and `//bpf:btf` are all there is",
 		Example: example(`import "github.com/waggle-bpf/waggle/bpf/xdp"
 
 //bpf:xpd
@@ -207,6 +207,22 @@ func Prog(ctx *tc.Context) int32 { return 0 }`),
 		Example: example(`import "github.com/waggle-bpf/waggle/bpf/xdp"
 
 // bpf:xdp
+func Prog(ctx *xdp.Context) xdp.Action { return xdp.Pass }`),
+	},
+	{
+		Code:   codeSlot,
+		Title:  "bad slot of a program array",
+		Why:    "the loader puts the program there, and the kernel wants all programs of an array to be of one type",
+		WayOut: "name a bpf.ProgArray of this package and a free index of it: //bpf:slot Handlers 6",
+		Example: example(`import (
+	"github.com/waggle-bpf/waggle/bpf"
+	"github.com/waggle-bpf/waggle/bpf/xdp"
+)
+
+var Handlers = bpf.ProgArray{MaxEntries: 4}
+
+//bpf:xdp
+//bpf:slot Handlers 4
 func Prog(ctx *xdp.Context) xdp.Action { return xdp.Pass }`),
 	},
 }

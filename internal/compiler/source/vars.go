@@ -36,6 +36,7 @@ func (l *loader) readVars(pkg *Package) {
 			if m := l.readMap(v, kind, named); m != nil {
 				m.Name = names[v]
 				pkg.Maps = append(pkg.Maps, m)
+				l.mapVars[v] = m
 				l.onceBuilt = append(l.onceBuilt, func() { m.Var = l.global(v) })
 			}
 		case l.sizes.Sizeof(v.Type()) == 0:

@@ -103,6 +103,7 @@ func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
 var directiveRows = [][3]string{
 	{"//bpf:KIND [TARGET]", "a function", "makes it a program of that kind; see below"},
 	{"//bpf:fault VERDICT", "a program", "what it returns when it faults: an integer or a constant's name"},
+	{"//bpf:slot ARRAY INDEX", "a program", "puts it into a `bpf.ProgArray` of the package when that is loaded: for tail calls, which need not wait for user space"},
 	{"//bpf:noinline", "a function", "keeps it a function of its own"},
 	{"//bpf:const", "a variable", "puts it into read-only memory, settable from user space before loading"},
 	{"//bpf:btf NAME", "a type", "gives the type that name in the object's BTF"},

@@ -1,6 +1,6 @@
 // Package tailcalls is a chain of programs that hand a packet on to each other,
-// each with a stack and a verifier budget of its own. User space decides which
-// program handles which protocol.
+// each with a stack and a verifier budget of its own. TCP has its handler from the
+// start, user space may add more.
 package tailcalls
 
 import (
@@ -34,6 +34,7 @@ func Dispatch(ctx *xdp.Context) xdp.Action {
 // HandleTCP counts a packet and lets it pass.
 //
 //bpf:xdp
+//bpf:slot Handlers packet.ProtoTCP
 func HandleTCP(*xdp.Context) xdp.Action {
 	bpf.AtomicAdd(&TCP, 1)
 	return xdp.Pass
