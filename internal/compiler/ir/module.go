@@ -65,9 +65,9 @@ type Map struct {
 	Pin        bool // pin by name
 	// Slots are the programs that a program array holds from the start, by
 	// index; nil where there is none.
-	Slots []*Func
-	Hidden     bool // made by the compiler, not by the user
-	Pos        token.Pos
+	Slots  []*Func
+	Hidden bool // made by the compiler, not by the user
+	Pos    token.Pos
 }
 
 // Section names a data section of the object.
