@@ -57,8 +57,8 @@ func TestLibbpfSlots(t *testing.T) {
 		t.Fatalf("%v: %s", err, show)
 	}
 	id := binary.LittleEndian.AppendUint32(nil, handler.ID)
-	if len(slots) != 1 || slots[0].Key[0] != "0x06" || slots[0].Value != [4]string(hexBytes(id)) {
-		t.Errorf("slots %v, want program %d in slot 6", slots, handler.ID)
+	if len(slots) != 2 || slots[0].Key[0] != "0x06" || slots[0].Value != [4]string(hexBytes(id)) {
+		t.Errorf("slots %v, want program %d in slot 6, and another one", slots, handler.ID)
 	}
 }
 

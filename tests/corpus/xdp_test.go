@@ -330,23 +330,30 @@ func twinTailCalls(w *world) {
 	zero(w, &tailcalls.TCP)
 	zero(w, &tailcalls.UDP)
 	zero(w, &tailcalls.Unhandled)
-	if w.k != nil {
-		bpftest.SetProgram(w.k, &tailcalls.Handlers, uint32(packet.ProtoTCP), tailcalls.HandleTCP)
-	}
-	passes(w, "Dispatch", tailcalls.Dispatch, udp6, xdp.Pass)
-	if w.k != nil {
-		bpftest.SetProgram(w.k, &tailcalls.Handlers, uint32(packet.ProtoUDP), tailcalls.HandleUDP)
-	} else {
+	put := func(proto packet.Proto, name string, handler func(*xdp.Context) xdp.Action) {
+		if w.k != nil {
+			bpftest.SetProgram(w.k, &tailcalls.Handlers, uint32(proto), handler)
+			return
+		}
 		m, err := load.ProgramMapOf(w.h, "Handlers")
 		w.must(err)
-		w.must(m.Put(uint32(packet.ProtoUDP), "HandleUDP"))
+		w.must(m.Put(uint32(proto), name))
 	}
+	if w.k != nil { // what the directives do
+		put(packet.ProtoTCP, "HandleTCP", tailcalls.HandleTCP)
+		put(packet.ProtoUDP, "HandleUDP", tailcalls.HandleUDP)
+	}
+	other := tcp4
+	other.Proto = 132 // SCTP
+	passes(w, "Dispatch", tailcalls.Dispatch, other, xdp.Pass)
+	put(other.Proto, "HandleUDP", tailcalls.HandleUDP)
+	passes(w, "Dispatch", tailcalls.Dispatch, other, xdp.Drop)
 	passes(w, "Dispatch", tailcalls.Dispatch, tcp4, xdp.Pass)
 	passes(w, "Dispatch", tailcalls.Dispatch, tcp6, xdp.Pass)
 	passes(w, "Dispatch", tailcalls.Dispatch, udp6, xdp.Drop)
 	passes(w, "Dispatch", tailcalls.Dispatch, arp, xdp.Pass)
 	w.equal("TCP", value(w, "TCP", &tailcalls.TCP), uint64(2))
-	w.equal("UDP", value(w, "UDP", &tailcalls.UDP), uint64(1))
+	w.equal("UDP", value(w, "UDP", &tailcalls.UDP), uint64(2))
 	w.equal("unhandled", value(w, "Unhandled", &tailcalls.Unhandled), uint64(1))
 }
 

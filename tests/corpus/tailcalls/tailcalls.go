@@ -1,6 +1,6 @@
 // Package tailcalls is a chain of programs that hand a packet on to each other,
-// each with a stack and a verifier budget of its own. TCP has its handler from the
-// start, user space may add more.
+// each with a stack and a verifier budget of its own. TCP and UDP have their handlers
+// from the start, user space may add more.
 package tailcalls
 
 import (
@@ -43,6 +43,7 @@ func HandleTCP(*xdp.Context) xdp.Action {
 // HandleUDP counts a packet and drops it.
 //
 //bpf:xdp
+//bpf:slot Handlers packet.ProtoUDP
 func HandleUDP(*xdp.Context) xdp.Action {
 	bpf.AtomicAdd(&UDP, 1)
 	return xdp.Drop
