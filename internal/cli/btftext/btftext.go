@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/bits"
 	"strconv"
 	"strings"
 
@@ -33,19 +34,23 @@ type Bytes []byte
 // Address is a pointer's value.
 type Address uint64
 
-// Name is an enumeration's value that has a name.
+// Name is an enumeration's value that has a name, several of them with bars between
+// for flags, or an Ethernet address.
 type Name string
 
 // Decode reads a value of type t. The result is a bool, int64, uint64, float64,
-// string, Struct, Array, Bytes, Address or Name. What doesn't fit into data is
-// Bytes.
+// string, Struct, Array, Bytes, Address, Name or netip.Addr. What doesn't fit into
+// data is Bytes.
 func Decode(t btf.Type, data []byte) any {
-	t = btf.UnderlyingType(t)
 	size, err := btf.Sizeof(t)
 	if err != nil || size > len(data) {
 		return Bytes(data)
 	}
 	data = data[:size]
+	if v, ok := decodeKnown(t, data); ok {
+		return v
+	}
+	t = btf.UnderlyingType(t)
 	switch t := t.(type) {
 	case *btf.Int:
 		return decodeInt(t.Encoding, data)
@@ -88,10 +93,37 @@ func decodeEnum(t *btf.Enum, data []byte) any {
 			return Name(e.Name)
 		}
 	}
+	if name, ok := flagNames(t, v); ok {
+		return name
+	}
 	if t.Signed {
 		return signed(v, t.Size*8)
 	}
 	return v
+}
+
+// fewestFlags is how many values a set of flags has at least: 1 and 2 are also the
+// first values of any enumeration, 1, 2 and 4 are not.
+const fewestFlags = 3
+
+// flagNames names the bits of a value of an enumeration that is a set of flags: all
+// its values are powers of two.
+func flagNames(t *btf.Enum, v uint64) (Name, bool) {
+	var names []string
+	flags := 0
+	for _, e := range t.Values {
+		switch {
+		case e.Value == 0:
+			continue
+		case bits.OnesCount64(e.Value) != 1:
+			return "", false
+		case v&e.Value != 0:
+			names = append(names, e.Name)
+			v &^= e.Value
+		}
+		flags++
+	}
+	return Name(strings.Join(names, "|")), v == 0 && len(names) > 0 && flags >= fewestFlags
 }
 
 // decodeArray reads an array of characters as text, and so an array of bytes

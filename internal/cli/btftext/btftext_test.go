@@ -27,11 +27,30 @@ func TestDecode(t *testing.T) {
 		{Name: "d", Type: boolean, Offset: 20, BitfieldSize: 1},
 	}}
 	union := &btf.Union{Name: "u", Size: 4, Members: []btf.Member{{Name: "n", Type: u32}, {Name: "p", Type: point}}}
+	flags := &btf.Enum{Name: "TCPFlags", Size: 1, Values: []btf.EnumValue{{Name: "None"}, {Name: "FIN", Value: 1}, {Name: "SYN", Value: 2}, {Name: "ACK", Value: 16}}}
+	method := &btf.Enum{Name: "Method", Size: 1, Values: []btf.EnumValue{{Name: "NoMethod"}, {Name: "GET", Value: 1}, {Name: "PUT", Value: 2}}}
+	state := &btf.Enum{Name: "State", Size: 1, Values: []btf.EnumValue{{Name: "A", Value: 1}, {Name: "B", Value: 2}, {Name: "C", Value: 3}, {Name: "D", Value: 4}}}
+	addr := &btf.Typedef{Name: "packet_Addr", Type: array(u8, 16)}
+	be16 := &btf.Typedef{Name: "bpf_BE16", Type: &btf.Int{Name: "unsigned short", Size: 2}}
+	flow := &btf.Struct{Name: "flow", Size: 18, Members: []btf.Member{{Name: "Src", Type: addr}, {Name: "Port", Type: be16, Offset: 128}}}
+	in6 := &btf.Struct{Name: "in6_addr", Size: 16, Members: []btf.Member{{Name: "in6_u", Type: array(u8, 16)}}}
 	for _, test := range []struct {
 		typ        btf.Type
 		data       string
 		text, json string
 	}{
+		{flags, "\x12", "SYN|ACK", `"SYN|ACK"`},
+		{flags, "\x02", "SYN", `"SYN"`},
+		{flags, "\x00", "None", `"None"`},
+		{flags, "\x06", "6", "6"},
+		{method, "\x03", "3", "3"},
+		{state, "\x06", "6", "6"},
+		{flow, "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\x0a\x00\x00\x07\x00\x50", "{Src:10.0.0.7 Port:80}", `{"Src":"10.0.0.7","Port":80}`},
+		{in6, "\xfd\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01", "fd00::1", `"fd00::1"`},
+		{&btf.Struct{Name: "in_addr", Size: 4, Members: []btf.Member{{Name: "s_addr", Type: u32}}}, "\x7f\x00\x00\x01", "127.0.0.1", `"127.0.0.1"`},
+		{&btf.Typedef{Name: "packet_MAC", Type: array(u8, 6)}, "\x02\x00\x00\x00\x00\xfe", "02:00:00:00:00:fe", `"02:00:00:00:00:fe"`},
+		{&btf.Typedef{Name: "seq_t", Type: &btf.Const{Type: &btf.Typedef{Name: "__be32", Type: u32}}}, "\x00\x01\x00\x00", "65536", "65536"},
+		{&btf.Typedef{Name: "__be16", Type: u32}, "\x01\x00\x00\x00", "1", "1"},
 		{u32, "\x01\x00\x00\x00", "1", "1"},
 		{s16, "\xfe\xff", "-2", "-2"},
 		{boolean, "\x01", "true", "true"},
@@ -108,7 +127,7 @@ func FuzzDecode(f *testing.F) {
 		{Name: "name", Type: array(char, 6)},
 		{Name: "far", Type: u32, Offset: 1000},
 	}}
-	types := []btf.Type{u32, s16, array(char, 9), array(inner, 2), inner, &btf.Pointer{Target: inner}, &btf.Int{Name: "big", Size: 16}}
+	types := []btf.Type{&btf.Typedef{Name: "__be32", Type: u32}, &btf.Typedef{Name: "packet_MAC", Type: array(u8, 6)}, u32, s16, array(char, 9), array(inner, 2), inner, &btf.Pointer{Target: inner}, &btf.Int{Name: "big", Size: 16}}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, typ := range types {
 			v := Decode(typ, data)
