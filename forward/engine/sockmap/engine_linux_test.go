@@ -106,6 +106,7 @@ func speaks(t *testing.T, from, to *net.TCPConn, text string) {
 
 // TestRedirects: once a pair is in the map, small messages pass user space by.
 func TestRedirects(t *testing.T) {
+	need(t)
 	e := open(t)
 	defer e.Close()
 	s := newSession(t)
@@ -135,6 +136,7 @@ func TestRedirects(t *testing.T) {
 // TestListenAgain: to ask a socket for its sequence numbers takes SO_REUSEADDR away,
 // and then its port is taken as long as it lives.
 func TestListenAgain(t *testing.T) {
+	need(t)
 	e := open(t)
 	defer e.Close()
 	s := newSession(t)
@@ -152,6 +154,7 @@ func TestListenAgain(t *testing.T) {
 // TestValve: with small send buffers the valve closes again and again, which is where
 // data could overtake other data. The stream's bytes are compared.
 func TestValve(t *testing.T) {
+	need(t)
 	e := open(t)
 	defer e.Close()
 	const size = 1 << 20
@@ -185,7 +188,7 @@ func TestValve(t *testing.T) {
 }
 
 func TestRefusesWhenFull(t *testing.T) {
-	testkit.RequireRoot(t)
+	need(t)
 	e, err := New(Options{MaxPairs: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -207,6 +210,7 @@ func TestRefusesWhenFull(t *testing.T) {
 
 // TestRefusesOthers: a socket obeys one map's program only.
 func TestRefusesOthers(t *testing.T) {
+	need(t)
 	e, other := open(t), open(t)
 	defer e.Close()
 	defer other.Close()
@@ -220,6 +224,7 @@ func TestRefusesOthers(t *testing.T) {
 // TestAlone: when the client is in the map and the backend can't be, it is too late
 // to refuse. The pair is copied.
 func TestAlone(t *testing.T) {
+	need(t)
 	e, other := open(t), open(t)
 	defer e.Close()
 	defer other.Close()
@@ -242,6 +247,7 @@ func TestAlone(t *testing.T) {
 }
 
 func TestRefusesKernelTLS(t *testing.T) {
+	need(t)
 	e := open(t)
 	defer e.Close()
 	s := newSession(t)
@@ -260,6 +266,7 @@ func TestRefusesKernelTLS(t *testing.T) {
 }
 
 func TestRefusesMPTCP(t *testing.T) {
+	need(t)
 	e := open(t)
 	defer e.Close()
 	s := newSession(t)

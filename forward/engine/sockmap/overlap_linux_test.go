@@ -24,7 +24,7 @@ const patience = 20 * time.Second
 // TestSentTwice: a client that has missed an acknowledgement sends data again, put
 // together with other data. Socket maps hand out such packets whole.
 func TestSentTwice(t *testing.T) {
-	testkit.RequireRoot(t)
+	need(t)
 	wire := testkit.NewPair(t)
 	var e *Engine
 	wire.B.NS.Do(t, func() { e = open(t) })

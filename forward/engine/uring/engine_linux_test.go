@@ -135,8 +135,8 @@ func TestBlocked(t *testing.T) {
 	}
 	free.speak(t, strings.Repeat("much ", 10_000))
 	small, large := e.shards[0].inUse()
-	t.Logf("%d pairs hold %d small buffers and %d large ones", len(blocked), small, large)
-	if small+large == 0 || large > len(blocked) || small > 34*len(blocked) {
+	// Before Linux 6.8 the kernel goes on receiving as long as something comes.
+	if held := small*smallBuffer + large*largeBuffer; held == 0 || large > len(blocked) || held > len(blocked)<<20 {
 		t.Errorf("%d pairs hold %d small buffers and %d large ones", len(blocked), small, large)
 	}
 	free.abort(t)

@@ -19,7 +19,8 @@ const (
 )
 
 // highWater is how many small buffers a lane holds when it stops receiving. The
-// kernel may use some 30 more before it hears of that.
+// kernel may use more before it hears of that: 32 at a time since Linux 6.8, before
+// that as many as it finds something for.
 const highWater = 2
 
 // lane is one direction of a pair.
