@@ -11,11 +11,11 @@ SHELL      := bash
 DEBIAN = binutils clang llvm bpftool libbpf-dev qemu-system-x86 nginx wrk curl iproute2 cpio git
 
 # Packages whose code runs in several goroutines: tested with the race detector.
-RACE = ./load/... ./httpwatch/... ./internal/cli/... ./forward ./forward/accesslog ./forward/admin ./forward/backend ./forward/metrics ./forward/engine/packet
+RACE = ./load/... ./httpwatch/... ./internal/cli/... ./forward ./forward/accesslog ./forward/admin ./forward/backend ./forward/metrics
 # Packages whose tests also run on a distribution's kernel in a virtual machine.
 VM = ./internal/testkit ./internal/cli ./load ./httpwatch ./tests/...
 # Packages that work on any system, checked for one without BPF.
-PORTABLE = $(filter-out %/packet %/packet/kern %/sockmap %/sockmap/kern %/uring %/enginetest,$(shell go list ./forward/...)) ./bpf/... ./compile/... ./internal/compiler/... ./internal/abi/... ./httpwatch/... ./load/... ./internal/cli/...
+PORTABLE = $(filter-out %/packet %/packet/kern %/sockmap %/sockmap/kern %/uring %/splice %/enginetest,$(shell go list ./forward/...)) ./bpf/... ./compile/... ./internal/compiler/... ./internal/abi/... ./httpwatch/... ./load/... ./internal/cli/...
 
 # tested lists the packages of some patterns that have tests.
 tested = $(shell go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' $(1))
