@@ -136,7 +136,7 @@ var rules = []rule{
 	// Control flow.
 	message(`infinite loop detected at insn (?P<insn>\d+)`,
 		"has a loop that may never end",
-		"every iteration must change a variable that the loop condition checks"),
+		"every iteration must change a variable that the loop condition checks; or let the kernel end it with --bound"),
 	message(`back-edge from insn (?P<insn>\d+) to \d+`,
 		"has a loop, which this kernel does not allow here", ""),
 	message(`unreachable insn (?P<insn>\d+)`,
@@ -145,7 +145,7 @@ var rules = []rule{
 		"jumps out of its function", ""),
 	message(`BPF program is too large. Processed (\d+) insn`,
 		"is too complex: the verifier gave up after $1 instructions",
-		"fewer paths: shorter loops, fewer branches in loops, less inlining"),
+		"fewer paths: shorter loops, fewer branches in loops, less inlining; or let the kernel end loops with --bound"),
 	message(`The sequence of (\d+) jumps is too complex`,
 		"has too many branches in a row ($1)", ""),
 	message(`combined stack size of (\d+) calls is (\d+)`,

@@ -24,6 +24,7 @@ type buildCmd struct {
 	Verbose   bool   `short:"v" help:"List programs, and the places where they may fault."`
 	Dump      string `placeholder:"STAGE" help:"Print the intermediate code after a stage, or all."`
 	Func      string `placeholder:"NAME" help:"Print that of one function only."`
+	boundFlag
 }
 
 // Help is the command's manual.
@@ -48,7 +49,7 @@ func (c *buildCmd) Run(e *env) error {
 	}
 	start := time.Now()
 	obj, err := compilePackage(e, compile.Config{
-		Dir: c.Dir, GOARCH: c.Arch, Dump: e.stdout, DumpPass: c.Dump, DumpFunc: c.Func,
+		Dir: c.Dir, GOARCH: c.Arch, Dump: e.stdout, DumpPass: c.Dump, DumpFunc: c.Func, Bound: bounds[c.Bound],
 	})
 	if err != nil {
 		return err

@@ -30,6 +30,7 @@ type loadCmd struct {
 	Type       string            `placeholder:"NAME" help:"Type of the events, where the object does not tell."`
 	Hex        bool              `xor:"format" help:"Print events as hexdumps."`
 	JSON       bool              `name:"json" xor:"format" help:"Print events as JSON, one a line."`
+	boundFlag
 }
 
 // Help is the command's manual.
@@ -50,7 +51,7 @@ func (c *loadCmd) Run(e *env) (err error) {
 			return badInputf("find interface %s: there is none of that name", name)
 		}
 	}
-	obj, err := openObject(e, c.Object)
+	obj, err := openObject(e, c.Object, c.boundFlag)
 	if err != nil {
 		return err
 	}

@@ -9,18 +9,31 @@ import (
 	"github.com/waggle-bpf/waggle/load"
 )
 
+// boundFlag says which loops the kernel is to end, of a package that a command
+// compiles.
+type boundFlag struct {
+	Bound string `enum:"none,uncounted,all" default:"none" placeholder:"LOOPS" help:"Loops that the kernel ends when they run for long, so that the verifier need not see their end: none, all, or uncounted, which are those that neither count between constants nor walk through a slice. Needs Linux 6.9."`
+}
+
+var bounds = map[string]compile.LoopBound{
+	"none": compile.BoundNone, "uncounted": compile.BoundUncounted, "all": compile.BoundAll,
+}
+
 // openObject opens what a command was given: a BPF object file, or a kernel
 // package (a directory or a Go file), which it compiles.
-func openObject(e *env, path string) (*load.Object, error) {
+func openObject(e *env, path string, bound boundFlag) (*load.Object, error) {
 	st, err := os.Stat(path)
 	if err != nil {
 		return nil, badInput(fmt.Errorf("open object: %w", err))
 	}
 	if !st.IsDir() && filepath.Ext(path) != ".go" {
+		if bounds[bound.Bound] != compile.BoundNone {
+			return nil, badInputf("bound loops of %s: it is compiled already; give --bound to waggle build", path)
+		}
 		obj, err := load.Open(path)
 		return obj, badInput(err)
 	}
-	compiled, err := compilePackage(e, compile.Config{Dir: path})
+	compiled, err := compilePackage(e, compile.Config{Dir: path, Bound: bounds[bound.Bound]})
 	if err != nil {
 		return nil, err
 	}

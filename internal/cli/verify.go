@@ -17,6 +17,7 @@ type verifyCmd struct {
 	Object string `arg:"" name:"dir|file" help:"Kernel package or BPF object."`
 	Log    bool   `help:"Print the verifier's log, too."`
 	JSON   bool   `name:"json" help:"Print one JSON object a line."`
+	boundFlag
 }
 
 // Help is the command's manual.
@@ -41,7 +42,7 @@ type verdict struct {
 
 // Run loads the programs one by one, so that each gets its verdict.
 func (c *verifyCmd) Run(e *env) error {
-	obj, err := openObject(e, c.Object)
+	obj, err := openObject(e, c.Object, c.boundFlag)
 	if err != nil {
 		return err
 	}
