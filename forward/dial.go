@@ -166,5 +166,8 @@ func addrPort(a net.Addr) netip.AddrPort {
 		return netip.AddrPort{}
 	}
 	ap := tcp.AddrPort()
+	if !ap.Addr().IsValid() { // ":80"
+		return netip.AddrPortFrom(netip.IPv6Unspecified(), ap.Port())
+	}
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }

@@ -135,6 +135,26 @@ func (f *Forwarder) Addrs() []netip.AddrPort {
 	return list
 }
 
+// Listeners are the open listeners, that of the metrics included: what another process
+// needs to take over. An error says that it is too late for that.
+func (f *Forwarder) Listeners() ([]*net.TCPListener, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.draining || f.closed {
+		return nil, errEnding
+	}
+	var list []*net.TCPListener
+	for _, l := range f.listeners {
+		list = append(list, l.tcp)
+	}
+	if f.scrapes != nil {
+		list = append(list, f.scrapes.listener)
+	}
+	return list, nil
+}
+
+var errEnding = errors.New("the forwarder is about to end")
+
 // Drain stops accepting connections and waits until those that there are have ended,
 // but no longer than limit. Shared tells that another process has the listeners, too,
 // and serves the clients who wait to be accepted. Close comes next.
@@ -143,6 +163,10 @@ func (f *Forwarder) Drain(limit time.Duration, shared bool) {
 	f.draining = true
 	persist := f.config.Persist
 	f.stopListeners(shared)
+	if shared && f.scrapes != nil {
+		f.scrapes.close()
+		f.scrapes = nil
+	}
 	f.mu.Unlock()
 	if persist {
 		f.abort(engine.Shutdown, func(c *conn) bool { return c.pair.State().Engine == packetEngine })

@@ -17,6 +17,7 @@ import (
 	"github.com/waggle-bpf/waggle/forward/metrics"
 	"github.com/waggle-bpf/waggle/forward/proxy"
 	"github.com/waggle-bpf/waggle/forward/route"
+	"github.com/waggle-bpf/waggle/load"
 )
 
 // listener is an address at which connections come in.
@@ -49,11 +50,14 @@ type service struct {
 func listen(addr netip.AddrPort) (*net.TCPListener, error) {
 	lc := net.ListenConfig{KeepAlive: -1}
 	lc.SetMultipathTCP(false)
-	network := "tcp"
-	if addr.Addr().Is4() {
+	network, text := "tcp", addr.String()
+	switch a := addr.Addr(); {
+	case a.Is4():
 		network = "tcp4" // Go takes 0.0.0.0 for all addresses of IPv6, too
+	case a == netip.IPv6Unspecified():
+		text = fmt.Sprintf(":%d", addr.Port()) // those of IPv4 alone, where there is no IPv6
 	}
-	l, err := lc.Listen(context.Background(), network, addr.String())
+	l, err := lc.Listen(context.Background(), network, text)
 	if err != nil {
 		return nil, listenError(addr, err)
 	}
@@ -62,20 +66,20 @@ func listen(addr netip.AddrPort) (*net.TCPListener, error) {
 
 // listenError says what is to be done.
 func listenError(addr netip.AddrPort, err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
-		err = op.Err
+	var netErr *net.OpError
+	if errors.As(err, &netErr) {
+		err = netErr.Err
 	}
-	hint := ""
+	op, hint := fmt.Sprintf("listen on %s", addr), ""
 	switch {
-	case errors.Is(err, unix.EADDRINUSE):
-		hint = "; see which program has it with ss -ltnp"
 	case errors.Is(err, unix.EACCES):
-		hint = "; ports below 1024 need root or CAP_NET_BIND_SERVICE"
+		return &load.PrivilegeError{Op: op, Capability: "CAP_NET_BIND_SERVICE", Err: err}
+	case errors.Is(err, unix.EADDRINUSE):
+		hint = "; ss -ltnp tells who has it"
 	case errors.Is(err, unix.EADDRNOTAVAIL):
 		hint = "; no interface has that address"
 	}
-	return fmt.Errorf("listen on %s: %w%s", addr, err, hint)
+	return fmt.Errorf("%s: %w%s", op, err, hint)
 }
 
 // accept takes connections until the listener is stopped.

@@ -1,7 +1,6 @@
 package forward
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -14,6 +13,7 @@ import (
 // loading is a configuration that is about to take the place of another one. Until it
 // does, everything in it can be given up again.
 type loading struct {
+	inherited []*net.TCPListener // nil where one was taken
 	forwarder *Forwarder
 	config    *config.Config
 	groups    map[string]*group
@@ -30,21 +30,22 @@ func (f *Forwarder) load(cfg *config.Config, inherited []*net.TCPListener) (err 
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	l := &loading{
-		forwarder: f, config: cfg,
+		forwarder: f, config: cfg, inherited: inherited,
 		groups:   make(map[string]*group),
 		services: make(map[netip.AddrPort]*service),
 		opened:   make(map[netip.AddrPort]*net.TCPListener),
 	}
 	if f.closed || f.draining {
-		return errors.New("the forwarder is about to end")
+		return errEnding
 	}
 	defer func() {
 		if err != nil {
 			l.giveUp()
 		}
+		l.closeInherited()
 	}()
 	for _, step := range []func() error{
-		l.makeGroups, l.makeServices, func() error { return l.openListeners(inherited) }, l.openLog, l.openScrapes,
+		l.makeGroups, l.makeServices, l.openListeners, l.openLog, l.openScrapes,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -111,20 +112,12 @@ func (l *loading) makeServices() error {
 }
 
 // openListeners opens the listeners that are not open yet.
-func (l *loading) openListeners(inherited []*net.TCPListener) error {
-	defer func() {
-		for _, tcp := range inherited {
-			if tcp != nil {
-				l.forwarder.notice("listener on %s was handed over but is not configured; closed", tcp.Addr())
-				_ = tcp.Close()
-			}
-		}
-	}()
+func (l *loading) openListeners() error {
 	for _, c := range l.config.Listeners {
 		if l.forwarder.listeners[c.Address] != nil {
 			continue
 		}
-		tcp := takeListener(inherited, c.Address)
+		tcp := takeListener(l.inherited, c.Address)
 		if tcp == nil {
 			var err error
 			if tcp, err = listen(c.Address); err != nil {
@@ -134,6 +127,16 @@ func (l *loading) openListeners(inherited []*net.TCPListener) error {
 		l.opened[c.Address] = tcp
 	}
 	return nil
+}
+
+// closeInherited closes the listeners that nobody wants.
+func (l *loading) closeInherited() {
+	for _, tcp := range l.inherited {
+		if tcp != nil {
+			l.forwarder.notice("listener on %s was handed over but is not configured; closed", tcp.Addr())
+			_ = tcp.Close()
+		}
+	}
 }
 
 // takeListener takes the listener of an address out of a list.
@@ -180,7 +183,7 @@ func (l *loading) openScrapes() (err error) {
 	}
 	l.newScrape = true
 	if l.config.Metrics != "" {
-		l.scrapes, err = serveScrapes(l.config.Metrics, f.metrics.Handler())
+		l.scrapes, err = serveScrapes(l.config.Metrics, l.inherited, f.metrics.Handler())
 	}
 	return err
 }
