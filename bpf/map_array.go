@@ -14,7 +14,8 @@ type Array[V any] struct {
 }
 
 // Lookup returns a pointer to the value at index, or nil if index is not
-// below MaxEntries. Writing through it changes the entry.
+// below MaxEntries. Writing through it changes the entry. Where index is surely
+// below, no check for nil is needed: to use nil is a fault.
 //
 //bpf:helper map_lookup_elem(m, &index)
 func (m *Array[V]) Lookup(index uint32) *V {
@@ -81,10 +82,9 @@ type Scratch[T any] struct {
 	Pin        bool
 }
 
-// Get returns this CPU's value. It is nil only in the eyes of the verifier,
-// which demands the check.
+// Get returns this CPU's value, which is never nil.
 //
-//bpf:helper map_lookup_elem(m, &0)
+//bpf:helper map_lookup_elem(m, &0)!
 func (m *Scratch[T]) Get() *T {
 	s := sim.Open[T](unsafe.Pointer(m), "Scratch.Get", sim.Array|sim.PerCPU, max(m.MaxEntries, 1))
 	return (*T)(s.Lookup(sim.IndexKey(0)))

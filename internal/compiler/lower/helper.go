@@ -31,7 +31,21 @@ func (f *fn) callHelper(in *ssa.Call, callee *ssa.Function, low *source.Lowering
 		f.emit(ir.OpTailCall, ir.Void, args...)
 		return f.tailCallResult(callee)
 	}
-	return f.helperResult(in, callee, int64(h.ID), info, args)
+	r := f.helperResult(in, callee, int64(h.ID), info, args)
+	if low.NotNil {
+		f.assumeNotNil(r[0])
+	}
+	return r
+}
+
+// assumeNotNil shows the verifier that p is not nil, which it never is: where it
+// were, the program leaves without a fault to count.
+func (f *fn) assumeNotNil(p *ir.Value) {
+	from := f.cur
+	ok, never := f.branch(f.op(ir.OpNe, ir.I8, p, f.constant(ir.Ptr, 0)))
+	from.Likely = 1
+	never.Term, never.Fault, never.Pos = ir.TermFault, ir.FaultPropagated, f.pos
+	f.cur = ok
 }
 
 // tailCallResult is what a failed tail call returns to its caller; one that

@@ -56,6 +56,8 @@ func TestParseLowering(t *testing.T) {
 		{text: "helper h(sizeof(packet.Addr))", want: &Lowering{Helper: "h", Args: []Arg{{Kind: ArgSizeof, Param: -1, Type: "packet.Addr"}}}},
 		{text: "intrinsic packet.data data dataEnd", want: &Lowering{Intrinsic: "packet.data", Words: []string{"data", "dataEnd"}}},
 		{text: "intrinsic", err: "names none"},
+		{text: "helper h(m)!", want: &Lowering{Helper: "h", NotNil: true, Args: []Arg{{Kind: ArgParam, Param: 0}}}},
+		{text: "helper h(m!)", err: `no parameter "m!"`},
 		{text: "helper h", err: "not of the form"},
 		{text: "helper (m)", err: "not of the form"},
 		{text: "helper h(m", err: "not of the form"},

@@ -17,11 +17,12 @@ func parseLowering(d directive, fn *types.Func) (*Lowering, error) {
 		return &Lowering{Intrinsic: words[0], Words: words[1:]}, nil
 	}
 	name, list, ok := strings.Cut(d.args, "(")
+	list, notNil := strings.CutSuffix(list, "!")
 	list, closed := strings.CutSuffix(list, ")")
 	if !ok || !closed || name == "" || strings.ContainsAny(name, " \t") {
 		return nil, fmt.Errorf("//bpf:helper on %s is not of the form NAME(ARG, ...)", fn.Name())
 	}
-	low := &Lowering{Helper: name}
+	low := &Lowering{Helper: name, NotNil: notNil}
 	if strings.TrimSpace(list) == "" {
 		return low, nil
 	}

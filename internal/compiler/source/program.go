@@ -102,6 +102,8 @@ type Lowering struct {
 	// Helper is the BPF helper's name without "bpf_", or empty.
 	Helper string
 	Args   []Arg
+	// NotNil: the helper's result is never nil, although the verifier thinks so.
+	NotNil bool
 	// Intrinsic is the intrinsic's name, or empty; Words are what follows it.
 	Intrinsic string
 	Words     []string

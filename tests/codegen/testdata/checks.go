@@ -17,6 +17,8 @@ var (
 // Values is looked up.
 var Values = bpf.Hash[uint32, uint64]{MaxEntries: 8}
 
+var scratch bpf.Scratch[[8]uint64]
+
 //bpf:xdp
 func Masked(*xdp.Context) xdp.Action { // bpf-func: -`if `
 	sum = table[index&15]
@@ -58,5 +60,15 @@ func Nil(*xdp.Context) xdp.Action { // bpf-func: 1`if r\d+ (=|!)= 0 goto`
 	}
 	*v += 1
 	*v *= 2
+	return xdp.Pass
+}
+
+//bpf:xdp
+func NeverNil(*xdp.Context) xdp.Action { // bpf-func: 1`if r\d+ (=|!)= 0 goto` -`waggle_faults`
+	s := scratch.Get()
+	s[3]++
+	if s == nil {
+		return xdp.Drop
+	}
 	return xdp.Pass
 }
