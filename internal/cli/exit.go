@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/waggle-bpf/waggle/forward/config"
+	"github.com/waggle-bpf/waggle/forward/engine"
 	"github.com/waggle-bpf/waggle/internal/compiler/diag"
 	"github.com/waggle-bpf/waggle/load"
 )
@@ -31,9 +33,11 @@ var exits = []struct {
 	{exitInput, is[diag.List]},
 	{exitInput, is[*diag.Diagnostic]},
 	{exitInput, is[*inputError]},
+	{exitInput, is[config.Errors]},
 	{exitFault, is[*faultError]},
 	{exitUnsupported, is[*load.PrivilegeError]},
 	{exitUnsupported, func(err error) bool { return errors.Is(err, load.ErrNotSupported) }},
+	{exitUnsupported, is[*engine.Refusal]},
 }
 
 // exitCode is the exit code for how a command ended.
@@ -96,7 +100,7 @@ func located(err error) bool {
 	if errors.As(err, &verifier) {
 		return verifier.Pos.Line > 0 && strings.HasPrefix(err.Error(), verifier.Pos.String())
 	}
-	return is[diag.List](err) || is[*diag.Diagnostic](err) || is[*faultError](err)
+	return is[*config.Error](err) || is[diag.List](err) || is[*diag.Diagnostic](err) || is[*faultError](err)
 }
 
 // is tells whether an error in err's tree has the type E.

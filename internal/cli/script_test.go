@@ -7,13 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,6 +25,7 @@ import (
 	"github.com/cilium/ebpf/link"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/waggle-bpf/waggle/forward/admin"
 	"github.com/waggle-bpf/waggle/internal/testkit"
 	"github.com/waggle-bpf/waggle/internal/testkit/rtnl"
 	"github.com/waggle-bpf/waggle/load/probe"
@@ -60,6 +65,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": status, "waitxdp": waitXDP, "waittcx": waitTCX,
 			"udp": sendUDP, "get": get,
+			"waitforward": waitForward, "signalforward": signalForward, "waitgone": waitGone, "waitgrep": waitGrep, "connect": connect,
 		},
 		Condition: func(cond string) (bool, error) {
 			switch cond {
@@ -169,6 +175,81 @@ func get(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	_, err = io.Copy(io.Discard, res.Body)
 	ts.Check(errors.Join(err, res.Body.Close()))
+}
+
+// waitForward SOCKET waits until a forwarder answers at its admin socket.
+func waitForward(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waitforward socket")
+	}
+	waitFor(ts, "a forwarder at "+args[0], func() bool {
+		_, err := admin.Status(ts.MkAbs(args[0]), 0)
+		return err == nil
+	})
+}
+
+// signalForward SIGNAL SOCKET sends a signal to the forwarder that has an admin socket,
+// which the script need not have started itself.
+func signalForward(ts *testscript.TestScript, neg bool, args []string) {
+	signals := map[string]syscall.Signal{"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM}
+	if neg || len(args) != 2 || signals[args[0]] == 0 {
+		ts.Fatalf("usage: signalforward HUP|TERM socket")
+	}
+	s, err := admin.Status(ts.MkAbs(args[1]), 0)
+	ts.Check(err)
+	ts.Check(syscall.Kill(s.PID, signals[args[0]]))
+}
+
+// waitGrep REGEXP FILE waits until a file has a line that matches.
+func waitGrep(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: waitgrep regexp file")
+	}
+	re, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	waitFor(ts, args[0]+" in "+args[1], func() bool {
+		b, err := os.ReadFile(ts.MkAbs(args[1]))
+		return err == nil && re.Match(b)
+	})
+}
+
+// waitGone FILE waits until there is no such file.
+func waitGone(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waitgone file")
+	}
+	waitFor(ts, "the end of "+args[0], func() bool {
+		_, err := os.Lstat(ts.MkAbs(args[0]))
+		return errors.Is(err, fs.ErrNotExist)
+	})
+}
+
+// connect ADDRESS [N] makes N connections at the same time, and waits until the other
+// side ends them, in whatever way.
+func connect(ts *testscript.TestScript, neg bool, args []string) {
+	n := 1
+	if len(args) == 2 {
+		var err error
+		n, err = strconv.Atoi(args[1])
+		ts.Check(err)
+	} else if neg || len(args) != 1 {
+		ts.Fatalf("usage: connect address [n]")
+	}
+	var conns []net.Conn
+	for range n {
+		if c, err := net.Dial("tcp", args[0]); err == nil {
+			conns = append(conns, c)
+		} else if !errors.Is(err, syscall.ECONNRESET) {
+			ts.Fatalf("%v", err)
+		}
+	}
+	for _, c := range conns {
+		_ = c.SetDeadline(time.Now().Add(patience))
+		if _, err := io.ReadAll(c); errors.Is(err, os.ErrDeadlineExceeded) {
+			ts.Fatalf("the connection does not end")
+		}
+		c.Close()
+	}
 }
 
 // sendUDP ADDRESS TEXT sends a datagram.

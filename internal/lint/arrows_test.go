@@ -42,7 +42,8 @@ var arrows = []arrow{
 
 	{"forward/handover", nil},
 	{"forward/admin", []string{"forward", "forward/handover"}},
-	{"forward", []string{"forward"}},
+	{"forward/daemon", []string{"forward"}},
+	{"forward", []string{"forward", "load"}},
 
 	{"compile", []string{"internal/compiler", "internal/abi", "internal/faultinfo"}},
 	{"internal/compiler/diag", nil},
