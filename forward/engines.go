@@ -52,13 +52,9 @@ func (e *engines) make(name string) made {
 	case name == auto.Name:
 		m.engine, m.err = e.auto()
 	case maker == nil:
-		m.err = engine.Refuse("this system has no engine "+name, nil)
+		m.err = fmt.Errorf("start engine %s: %w", name, engine.Refuse("this system has none of that name", nil))
 	default:
 		m.engine, m.err = maker(e)
-	}
-	if m.err != nil {
-		m.engine = nil // not an interface with nothing in it
-		m.err = fmt.Errorf("start engine %s: %w", name, m.err)
 	}
 	e.made = append(e.made, m)
 	return m
@@ -71,7 +67,19 @@ func (e *engines) auto() (engine.Engine, error) {
 		m := e.make(name)
 		list = append(list, auto.Candidate{Name: name, Engine: m.engine, Err: m.err})
 	}
-	return auto.New(e.options.refused, list...)
+	return some(auto.New(e.options.refused, list...))
+}
+
+// some makes an interface of an engine, and none of an error.
+func some[E engine.Engine](e E, err error) (engine.Engine, error) {
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *engines) newSplice() *splice.Engine {
+	return splice.New(splice.Options{MaxPipes: e.options.pipes})
 }
 
 // each calls f for every engine that was asked for.

@@ -4,7 +4,9 @@ import (
 	"github.com/waggle-bpf/waggle/forward/engine"
 	"github.com/waggle-bpf/waggle/forward/engine/copy"
 	"github.com/waggle-bpf/waggle/forward/engine/packet"
+	"github.com/waggle-bpf/waggle/forward/engine/sockmap"
 	"github.com/waggle-bpf/waggle/forward/engine/splice"
+	"github.com/waggle-bpf/waggle/forward/engine/uring"
 )
 
 // byMerit are the engines that auto tries, the best first. The others are for those
@@ -13,21 +15,21 @@ var byMerit = []string{packet.Name, splice.Name, copy.Name}
 
 // makers make the engines.
 var makers = map[string]func(*engines) (engine.Engine, error){
-	copy.Name:   func(*engines) (engine.Engine, error) { return copy.New(), nil },
-	splice.Name: func(e *engines) (engine.Engine, error) { return e.newSplice(), nil },
+	copy.Name:    func(*engines) (engine.Engine, error) { return copy.New(), nil },
+	splice.Name:  func(e *engines) (engine.Engine, error) { return e.newSplice(), nil },
+	sockmap.Name: func(*engines) (engine.Engine, error) { return some(sockmap.New(sockmap.Options{})) },
+	uring.Name:   func(*engines) (engine.Engine, error) { return some(uring.New(uring.Options{})) },
 	packet.Name: func(e *engines) (engine.Engine, error) {
-		return packet.New(packet.Options{NoPersist: !e.options.persist, Mover: e.newSplice()})
+		return some(packet.New(packet.Options{NoPersist: !e.options.persist, Mover: e.newSplice()}))
 	},
-}
-
-func (e *engines) newSplice() *splice.Engine {
-	return splice.New(splice.Options{MaxPipes: e.options.pipes})
 }
 
 // statsOf returns what an engine says of itself, nil if it says nothing.
 func statsOf(e engine.Engine) any {
 	switch e := e.(type) {
 	case *splice.Engine:
+		return e.Stats()
+	case *sockmap.Engine:
 		return e.Stats()
 	case *packet.Engine:
 		stats, err := e.Stats()

@@ -359,7 +359,7 @@ func TestNewFails(t *testing.T) {
 	}{
 		"address in use":   {func(c *config.Config) { c.Listeners[0].Address = netip.MustParseAddrPort(taken.addr()) }, "listen on " + taken.addr() + ": bind: address already in use"},
 		"not ours":         {func(c *config.Config) { c.Listeners[0].Address = netip.MustParseAddrPort("192.0.2.1:80") }, "no interface has that address"},
-		"no such engine":   {func(c *config.Config) { c.Listeners[0].Engine = "steam" }, "start engine steam: this system has no engine steam"},
+		"no such engine":   {func(c *config.Config) { c.Listeners[0].Engine = "steam" }, "start engine steam: this system has none of that name"},
 		"metrics in use":   {func(c *config.Config) { c.Metrics = taken.addr() }, "serve metrics: "},
 		"log in the woods": {func(c *config.Config) { c.AccessLog.Path = "/nowhere/at/all" }, "/nowhere/at/all"},
 	} {
