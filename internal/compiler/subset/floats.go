@@ -10,7 +10,11 @@ import (
 var Floats = analyzer("wagglefloats", "refuse floating-point and complex numbers in kernel code", floats)
 
 func floats(v *visit, n ast.Node) bool {
-	if t := v.value(n); t != nil {
+	t := v.value(n)
+	if t == nil {
+		t = v.unnamed(n)
+	}
+	if t != nil {
 		switch info := basicInfo(t); {
 		case info&types.IsFloat != 0:
 			return v.refuse(n, codeFloat, "floating-point number of type %s in kernel code", v.typeName(t))
@@ -24,6 +28,22 @@ func floats(v *visit, n ast.Node) bool {
 		}
 	}
 	return true
+}
+
+// unnamed returns the type of n if it is that of a parameter or result without a
+// name, else nil.
+func (v *visit) unnamed(n ast.Node) types.Type {
+	e, ok := n.(ast.Expr)
+	if !ok || len(v.stack) < 3 {
+		return nil
+	}
+	around := v.stack[len(v.stack)-3:]
+	_, signature := around[0].(*ast.FuncType)
+	field, ok := around[2].(*ast.Field)
+	if !signature || !ok || field.Type != e || len(field.Names) > 0 {
+		return nil
+	}
+	return v.TypesInfo.TypeOf(e)
 }
 
 func holdsFloat(t types.Type) bool {

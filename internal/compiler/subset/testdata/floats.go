@@ -16,6 +16,22 @@ func Param(f float32) bool { // want "W0401"
 	return f > 0 // want "W0401"
 }
 
+func Result(n int32) float64 { // want "W0401"
+	return 1.5
+}
+
+func Results() (int32, float32) { // want "W0401"
+	return 1, 2
+}
+
+func Unnamed(float64) int32 { // want "W0401"
+	return 1
+}
+
+func Named() (f float32) { // want "W0401"
+	return
+}
+
 func Struct(a, b vec) bool {
 	return a.n == b.n &&
 		a == b // want "comparison of vec, which holds floating-point numbers.*W0401"
