@@ -167,12 +167,10 @@ func (s *session) names() []string {
 
 // run reads events until ctx is done or the sink fails.
 func (s *session) run(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, s.stop)
-	defer stop()
 	done := make(chan struct{})
 	var others sync.WaitGroup
 	others.Go(func() { s.housekeeping(done) })
-	for e := range s.events.All() {
+	for e := range s.events.All(ctx) {
 		if !s.record(e.Data) {
 			break
 		}

@@ -59,7 +59,7 @@ func benchmarkStream(b *testing.B, program, buffer string, rate float64) {
 		s.Close()
 	}()
 	var sum uint64
-	for e := range s.All() {
+	for e := range s.All(b.Context()) {
 		sum += e.Seq
 	}
 	b.StopTimer()

@@ -15,7 +15,7 @@
 //	for addr, n := range hits.All(&err) { ... }
 //
 //	events, err := load.Events[Event](h, "events", load.StreamOptions{})
-//	for e := range events.All() { ... }         // e is valid during the body
+//	for e := range events.All(ctx) { ... }      // e is valid during the body
 //
 // An [Object] is what the file says; a [Handle] is what the kernel holds; a
 // [Link] is one attachment. Attachments end with [Handle.Close] and, unless

@@ -1,9 +1,12 @@
 package load_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log"
+	"os"
+	"os/signal"
 
 	"github.com/waggle-bpf/waggle/load"
 )
@@ -18,6 +21,8 @@ type Event struct {
 // The whole way of an object: open, set, load, attach, read events and a map,
 // and give account of what was lost and of what went wrong.
 func Example() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
 	obj, err := load.Open("watch.o")
 	if err != nil {
 		log.Fatal(err)
@@ -44,7 +49,7 @@ func Example() {
 	if _, err := h.AttachAll(load.Targets{Target: load.Target{Interfaces: []string{"lo"}}}); err != nil {
 		log.Fatal(err)
 	}
-	for e := range events.All() {
+	for e := range events.All(ctx) {
 		fmt.Println(e.Addr, e.Port)
 	}
 	if err := events.Err(); err != nil {

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -164,31 +165,33 @@ func openSource(m *ebpf.Map, opts StreamOptions) (source, error) {
 	return nil, fmt.Errorf("map type %v is neither a ring buffer nor a perf event array", m.Type())
 }
 
-// All gives the events as they come, until the stream is closed; then those
-// that were in the buffer at that moment, and ends. What it gives lies in the
-// buffer itself and is good only until the next event: copy it to keep it.
-// After the loop, look at Err and Stats.
-func (s *Stream[T]) All() iter.Seq[*T] {
+// All gives the events as they come, until ctx is done, which closes the stream,
+// or somebody else closes it; then those that were in the buffer at that moment,
+// and ends. What it gives lies in the buffer itself and is good only until the
+// next event: copy it to keep it. After the loop, look at Err and Stats.
+func (s *Stream[T]) All(ctx context.Context) iter.Seq[*T] {
 	return func(yield func(*T) bool) {
-		s.run(func(e *T, _ *Record) bool { return yield(e) })
+		s.run(ctx, func(e *T, _ *Record) bool { return yield(e) })
 	}
 }
 
 // WithPayload is All for events with more data behind the T, such as a piece
 // of a packet. In perf buffers up to 7 bytes of padding follow the payload,
 // so that its length must be known from the event.
-func (s *Stream[T]) WithPayload() iter.Seq2[*T, []byte] {
+func (s *Stream[T]) WithPayload(ctx context.Context) iter.Seq2[*T, []byte] {
 	return func(yield func(*T, []byte) bool) {
-		s.run(func(e *T, r *Record) bool { return yield(e, r.Data[s.size:]) })
+		s.run(ctx, func(e *T, r *Record) bool { return yield(e, r.Data[s.size:]) })
 	}
 }
 
-func (s *Stream[T]) run(yield func(*T, *Record) bool) {
+func (s *Stream[T]) run(ctx context.Context, yield func(*T, *Record) bool) {
 	if err := s.start(); err != nil {
 		return
 	}
 	// A panic in the loop's body must not keep the buffer from being freed.
 	defer s.finish()
+	// What Close has to say, Err says.
+	defer context.AfterFunc(ctx, func() { _ = s.Close() })()
 	var r Record
 	for {
 		if err := s.src.next(&r); err != nil {
@@ -272,8 +275,8 @@ func (s *Stream[T]) Close() error {
 	return s.err
 }
 
-// Err is what ended the last loop early; nil if it was Close or the loop's
-// own body.
+// Err is what ended the last loop early; nil if it was Close, the context or
+// the loop's own body.
 func (s *Stream[T]) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

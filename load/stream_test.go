@@ -1,6 +1,7 @@
 package load
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -44,7 +45,7 @@ func collect(t testing.TB, s *Stream[event], n int) []event {
 		s.Close()
 	})
 	defer stuck.Stop()
-	for e := range s.All() {
+	for e := range s.All(t.Context()) {
 		if got = append(got, *e); len(got) == n {
 			break
 		}
@@ -201,7 +202,7 @@ func TestStreamClose(t *testing.T) {
 			s := openEvents(t, h, tt.buffer, StreamOptions{FlushInterval: time.Hour})
 			run(t, h, tt.program, 100)
 			n := 0
-			for range s.All() {
+			for range s.All(t.Context()) {
 				if n++; n == 1 {
 					if err := s.Close(); err != nil {
 						t.Fatal(err)
@@ -209,7 +210,7 @@ func TestStreamClose(t *testing.T) {
 				}
 			}
 			checkStats(t, s, StreamStats{Received: 1000, Bytes: uint64(1000 * eventBytes(tt.buffer))})
-			for range s.All() {
+			for range s.All(t.Context()) {
 				t.Error("event after the end")
 			}
 			if err := errors.Join(s.Err(), s.Close()); err != nil {
@@ -236,7 +237,7 @@ func TestStreamCloseElsewhere(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			for range s.All() {
+			for range s.All(t.Context()) {
 			}
 		}()
 		time.Sleep(10 * time.Millisecond)
@@ -252,6 +253,41 @@ func TestStreamCloseElsewhere(t *testing.T) {
 			t.Error(err)
 		}
 		checkStats(t, s, StreamStats{Unread: 30})
+	}
+}
+
+// TestStreamContext ends a loop by its context, before it began and while it waits:
+// what is in the buffer still comes.
+func TestStreamContext(t *testing.T) {
+	for _, tt := range []struct{ program, buffer string }{{"emit_ring", "ring"}, {"emit_perf", "perf"}} {
+		h := loadEvents(t, map[string]any{"batch": 10, "flags": noWakeup})
+		s := openEvents(t, h, tt.buffer, StreamOptions{FlushInterval: time.Hour})
+		ctx, cancel := context.WithCancel(t.Context())
+		n := 0
+		run(t, h, tt.program, 1)
+		for range s.All(ctx) {
+			if n++; n == 10 {
+				run(t, h, tt.program, 2)
+				time.AfterFunc(10*time.Millisecond, cancel) // the loop reads or waits by then
+			}
+		}
+		cancel()
+		if n != 30 {
+			t.Errorf("%s: %d events", tt.buffer, n)
+		}
+		if err := errors.Join(s.Err(), s.Close()); err != nil {
+			t.Errorf("%s: %v", tt.buffer, err)
+		}
+
+		s = openEvents(t, h, tt.buffer, StreamOptions{FlushInterval: time.Hour})
+		run(t, h, tt.program, 1)
+		n = 0
+		for range s.All(ctx) {
+			n++
+		}
+		if n != 10 {
+			t.Errorf("%s: %d events of a loop whose context is done", tt.buffer, n)
+		}
 	}
 }
 
@@ -273,7 +309,7 @@ func TestStreamCloseUnderLoad(t *testing.T) {
 		}
 	}()
 	n := 0
-	for range s.All() {
+	for range s.All(t.Context()) {
 		if n++; n == 100_000 {
 			s.Close()
 		}
@@ -289,8 +325,8 @@ func TestStreamOneReader(t *testing.T) {
 	h := loadEvents(t, map[string]any{"batch": 2})
 	s := openEvents(t, h, "ring", StreamOptions{})
 	run(t, h, "emit_ring", 1)
-	for range s.All() {
-		for range s.All() {
+	for range s.All(t.Context()) {
+		for range s.All(t.Context()) {
 			t.Fatal("a second reader gets events")
 		}
 		break
@@ -323,7 +359,7 @@ func TestStreamPayload(t *testing.T) {
 	if _, err := p.Run(&ebpf.RunOptions{Data: packet}); err != nil {
 		t.Fatal(err)
 	}
-	for e, payload := range s.WithPayload() {
+	for e, payload := range s.WithPayload(t.Context()) {
 		if e.Kind != 7 || !strings.HasPrefix(string(payload), "0123456789abcdefghij") || len(payload) > 27 {
 			t.Errorf("event %+v, payload %q", e, payload)
 		}
@@ -340,7 +376,7 @@ func TestRawEvents(t *testing.T) {
 	defer s.Close()
 	run(t, h, "emit_mixed", 1)
 	var sizes []int
-	for r := range s.All() {
+	for r := range s.All(t.Context()) {
 		if r.CPU != -1 {
 			t.Errorf("CPU %d of a ring buffer", r.CPU)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -63,7 +64,7 @@ func openStream(mapName string) func(*load.Handle) (reader, error) {
 }
 
 func (s stream) read(each func(*kern.Event)) error {
-	for e := range s.All() {
+	for e := range s.All(context.Background()) {
 		each(e)
 	}
 	return s.Err()

@@ -51,8 +51,7 @@ func run(ctx context.Context, device string) error {
 	}
 	fmt.Fprintf(os.Stderr, "blocking responses on %s, Ctrl-C ends it\n", device)
 
-	context.AfterFunc(ctx, func() { blocks.Close() }) // ends the loop
-	for b := range blocks.All() {
+	for b := range blocks.All(ctx) {
 		fmt.Printf("blocked %v -> %v\n",
 			netip.AddrPortFrom(b.Src.Netip(), b.SrcPort), netip.AddrPortFrom(b.Dst.Netip(), b.DstPort))
 	}

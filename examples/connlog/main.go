@@ -49,8 +49,7 @@ func run(ctx context.Context, group string) error {
 	}
 	fmt.Fprintf(os.Stderr, "logging connections of %s, Ctrl-C ends it\n", group)
 
-	context.AfterFunc(ctx, func() { changes.Close() }) // ends the loop
-	for c := range changes.All() {
+	for c := range changes.All(ctx) {
 		fmt.Printf("%v -> %v  %v -> %v\n",
 			netip.AddrPortFrom(c.Local.Netip(), c.LocalPort), netip.AddrPortFrom(c.Remote.Netip(), c.RemotePort),
 			c.Old, c.New)

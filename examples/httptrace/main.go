@@ -62,8 +62,7 @@ func run(ctx context.Context, device string, port uint) error {
 	}
 	fmt.Fprintf(os.Stderr, "tracing requests on %s, Ctrl-C ends it\n", device)
 
-	context.AfterFunc(ctx, func() { requests.Close() }) // ends the loop
-	for r, packet := range requests.WithPayload() {
+	for r, packet := range requests.WithPayload(ctx) {
 		// Behind the packet there may be padding.
 		if line := requestLine.Find(packet[r.Offset:r.Len]); line != nil {
 			fmt.Printf("%v - %s\n", r.Client, line)

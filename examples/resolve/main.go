@@ -53,8 +53,7 @@ func run(ctx context.Context, libc string) error {
 	}
 	fmt.Fprintln(os.Stderr, "watching look-ups, Ctrl-C ends it")
 
-	context.AfterFunc(ctx, func() { lookups.Close() }) // ends the loop
-	for l := range lookups.All() {
+	for l := range lookups.All(ctx) {
 		fmt.Printf("%s[%d] %s: %s, %v\n", text(l.Comm[:]), l.PID, text(l.Host[:]), outcome(l.Result), time.Duration(l.Took))
 	}
 	stats, err := lookups.Stats()

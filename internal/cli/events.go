@@ -84,7 +84,8 @@ func (p *eventPrinter) run(ctx context.Context) error {
 	defer cancel(nil)
 	for _, s := range p.streams {
 		p.readers.Go(func() {
-			for r := range s.All() {
+			// It is drain that ends this, when the programs are detached, and not ctx.
+			for r := range s.All(context.Background()) {
 				if err := p.print(s, r); err != nil {
 					cancel(err)
 					return

@@ -282,7 +282,7 @@ func (s *sink[T]) read(name string) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for e, payload := range stream.WithPayload() {
+		for e, payload := range stream.WithPayload(s.w.Context()) {
 			select {
 			case s.events <- bpftest.Sample[T]{Value: *e, Packet: bytes.Clone(payload)}:
 			default: // nobody wants that many

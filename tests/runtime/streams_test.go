@@ -39,7 +39,7 @@ func TestStreams(t *testing.T) {
 			}
 			run(t, h, tt.program) // before anybody reads
 			var got uint64
-			for e := range s.All() {
+			for e := range s.All(t.Context()) {
 				s.Close() // what is there still comes
 				if e.Kind != tt.kind || e.Name != [6]byte{'w', 'a', 'g', 'g', 'l', 'e'} {
 					t.Errorf("event %+v", *e)
