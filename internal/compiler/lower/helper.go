@@ -22,8 +22,13 @@ func (f *fn) callHelper(in *ssa.Call, callee *ssa.Function, low *source.Lowering
 		args = append(args, f.helperArg(in, callee, a))
 	}
 	f.helperMemory(info, h, low, args, in.Call.Args)
-	if h.ReleaseWith != 0 {
-		info.Acquires, info.ReleaseHelper = true, int64(h.ReleaseWith)
+	release := h.ReleaseWith
+	if h.Name == "map_lookup_elem" && looksUpSocket(callee) {
+		release = abi.HelperByName("sk_release").ID
+		info.Pure = false // each call takes a reference of its own
+	}
+	if release != 0 {
+		info.Acquires, info.ReleaseHelper = true, int64(release)
 	}
 	info.Releases = h.Releases
 	info.Lock = h.Lock
@@ -36,6 +41,26 @@ func (f *fn) callHelper(in *ssa.Call, callee *ssa.Function, low *source.Lowering
 		f.assumeNotNil(r[0])
 	}
 	return r
+}
+
+// looksUpSocket reports whether a look-up is one in a map of sockets: those it
+// finds are references (is_acquire_function in kernel/bpf/verifier.c).
+func looksUpSocket(callee *ssa.Function) bool {
+	for p := range callee.Signature.Params().Variables() {
+		t, ok := types.Unalias(p.Type()).(*types.Pointer)
+		if !ok {
+			continue
+		}
+		named, ok := types.Unalias(t.Elem()).(*types.Named)
+		if !ok {
+			continue
+		}
+		m := abi.MapTypeByGoName(named.Obj().Name())
+		if m != nil && (m.Kind == abi.MapSockMap || m.Kind == abi.MapSockHash) {
+			return true
+		}
+	}
+	return false
 }
 
 // assumeNotNil shows the verifier that p is not nil, which it never is: where it
