@@ -208,7 +208,7 @@ func (s *session) settle() error {
 	if !s.rig.settled {
 		return nil
 	}
-	for deadline := time.Now().Add(s.times.soon); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(4 * s.times.soon); ; time.Sleep(time.Millisecond) { // it is not about time
 		if err := s.greet(); err != nil {
 			return fmt.Errorf("settle: %w", err)
 		}
