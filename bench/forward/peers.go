@@ -47,7 +47,7 @@ var peers = []peer{
 
 // waggle is waggle forward with one of its engines.
 func waggle(engine string) peer {
-	return peer{name: engine, command: "{{.Waggle}} forward --listen={{.Front}} --to={{.Backend}} --engine=" + engine}
+	return peer{name: engine, command: "{{.Waggle}} forward --listen={{.Front}} --to={{.Backend}} --log=none --engine=" + engine}
 }
 
 func haproxy(option string) string {
