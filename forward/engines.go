@@ -78,10 +78,6 @@ func some[E engine.Engine](e E, err error) (engine.Engine, error) {
 	return e, nil
 }
 
-func (e *engines) newSplice() *splice.Engine {
-	return splice.New(splice.Options{MaxPipes: e.options.pipes})
-}
-
 // each calls f for every engine that was asked for.
 func (e *engines) each(f func(name string, g engine.Engine, err error)) {
 	e.mu.Lock()

@@ -24,6 +24,10 @@ var makers = map[string]func(*engines) (engine.Engine, error){
 	},
 }
 
+func (e *engines) newSplice() *splice.Engine {
+	return splice.New(splice.Options{MaxPipes: e.options.pipes})
+}
+
 // statsOf returns what an engine says of itself, nil if it says nothing.
 func statsOf(e engine.Engine) any {
 	switch e := e.(type) {
