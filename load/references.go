@@ -56,8 +56,10 @@ func OverSocketMap[K any](m *ebpf.Map) (*SocketMap[K], error) {
 // Raw is the map underneath.
 func (m *SocketMap[K]) Raw() *ebpf.Map { return m.m }
 
-// Put puts a socket into the map. TCP connections must be established, and leave
-// the map by themselves when they are closed. What a socket has received before
+// Put puts a socket into the map. TCP connections must be established and must not
+// be multipath TCP, which Go's listeners accept unless told otherwise
+// (net.ListenConfig.SetMultipathTCP). They leave the map by themselves when they are
+// closed. What a socket has received before
 // waits for more to come, unless the stream is set going with SO_RCVLOWAT.
 func (m *SocketMap[K]) Put(key K, s syscall.Conn) error {
 	raw, err := s.SyscallConn()
@@ -73,11 +75,23 @@ func (m *SocketMap[K]) Put(key K, s syscall.Conn) error {
 			value = uint64(fd)
 		}
 		putErr = m.m.Put(unsafe.Pointer(k), value)
+		if errors.Is(putErr, syscall.EOPNOTSUPP) {
+			putErr = fmt.Errorf("%s: %w", unfit(fd), putErr)
+		}
 	})
-	if err = errors.Join(err, putErr); errors.Is(err, syscall.EOPNOTSUPP) {
-		err = fmt.Errorf("the socket is not of a kind and in a state for it (TCP: established or listening): %w", err)
+	return mapError("write", m.name, errors.Join(err, putErr))
+}
+
+// unfit tells why no socket map takes a socket.
+func unfit(fd uintptr) string {
+	const (
+		soProtocol   = 38  // SO_PROTOCOL, include/uapi/asm-generic/socket.h
+		ipprotoMPTCP = 262 // IPPROTO_MPTCP, include/uapi/linux/in.h
+	)
+	if p, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, soProtocol); err == nil && p == ipprotoMPTCP {
+		return "the socket is multipath TCP, turn that off where it is made: SetMultipathTCP(false) of net.ListenConfig or net.Dialer"
 	}
-	return mapError("write", m.name, err)
+	return "the socket is not of a kind and in a state for it (TCP: established or listening)"
 }
 
 // Delete takes a socket out of the map.

@@ -2,11 +2,15 @@ package load
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/waggle-bpf/waggle/internal/testkit"
 )
 
 // connect makes a TCP connection over loopback.
@@ -92,6 +96,48 @@ func TestSocketMapRefuses(t *testing.T) {
 	client.Close()
 	if err := sockets.Put(1, client); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("put a closed socket: %v", err)
+	}
+}
+
+var noMPTCP = testkit.Absence{Reason: "kernel without multipath TCP", Absent: func() bool {
+	enabled, err := os.ReadFile("/proc/sys/net/mptcp/enabled")
+	return err != nil || string(enabled) != "1\n"
+}}
+
+// TestSocketMapMultipath puts both ends of a multipath TCP connection into a map.
+func TestSocketMapMultipath(t *testing.T) {
+	h := loadObject(t, openObject(t, "hooks.o"), Options{Programs: []string{"on_msg"}})
+	sockets, err := SocketMapOf[uint32](h, "sockets")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listen net.ListenConfig
+	listen.SetMultipathTCP(true)
+	l, err := listen.Listen(t.Context(), "tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var dial net.Dialer
+	dial.SetMultipathTCP(true)
+	client, err := dial.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	server, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	if is, err := client.(*net.TCPConn).MultipathTCP(); !is {
+		testkit.Need(t, errors.Join(fmt.Errorf("the connection is not multipath TCP: %w", ErrNotSupported), err), noMPTCP)
+	}
+	for _, s := range []net.Conn{client, server} {
+		err := sockets.Put(1, s.(*net.TCPConn))
+		if !errors.Is(err, syscall.EOPNOTSUPP) || !strings.Contains(err.Error(), "SetMultipathTCP(false)") {
+			t.Errorf("put a multipath TCP socket: %v", err)
+		}
 	}
 }
 
