@@ -15,6 +15,8 @@
 //	obj, err := OpenKern()                // checked, not yet in the kernel
 //	err = obj.SetPort(80)                 // a //bpf:const variable
 //	k, err := obj.Load(load.Options{})
+//
+// What would hide a name of load.Handle gets another one: a map Links is k.LinksMap.
 package bindgen
 
 import (
@@ -108,10 +110,10 @@ type file struct {
 
 type imported struct{ Alias, Path string }
 
-// field is an accessor: a field of the generated type and what opens it.
+// field is an accessor: a field or method of the generated type and what opens it.
 type field struct {
-	Name, Type, Open string
-	Doc              string
+	GoName, Name, Type, Open string
+	Doc                      string // what it is
 }
 
 type setter struct{ Name, Type string }
@@ -155,8 +157,8 @@ var hidden = map[string]bool{"Scratch": true}
 
 func (f *file) fill() error {
 	for _, name := range f.Programs {
-		goName := "Attach" + exported(name)
-		if err := f.take(goName, "program "+name); err != nil {
+		goName, err := f.take("Attach"+exported(name), "program", name)
+		if err != nil {
 			return err
 		}
 		f.Attach = append(f.Attach, attacher{goName, name})
@@ -177,10 +179,11 @@ func (f *file) fill() error {
 		if err != nil {
 			return fmt.Errorf("variable %s: %w", v.Name, err)
 		}
-		f.Fields = append(f.Fields, field{v.Name, "*load.Variable[" + typ + "]", "load.VariableOf[" + typ + "]", "variable"})
-		if err := f.take(v.Name, "variable "+v.Name); err != nil {
+		goName, err := f.take(v.Name, "variable", v.Name)
+		if err != nil {
 			return err
 		}
+		f.Fields = append(f.Fields, field{goName, v.Name, "*load.Variable[" + typ + "]", "load.VariableOf[" + typ + "]", "variable"})
 	}
 	for _, c := range f.Consts {
 		if !token.IsExported(c.Name) {
@@ -205,13 +208,14 @@ func (f *file) addMap(m Map) error {
 	if hidden[kind] {
 		return nil
 	}
-	if err := f.take(m.Name, "map "+m.Name); err != nil {
+	goName, err := f.take(m.Name, "map", m.Name)
+	if err != nil {
 		return err
 	}
 	how, ok := accesses[kind]
 	if !ok {
 		f.NeedEBPF = true
-		f.Fields = append(f.Fields, field{m.Name, "*ebpf.Map", "", "map"})
+		f.Fields = append(f.Fields, field{goName, m.Name, "*ebpf.Map", "", "map"})
 		return nil
 	}
 	var args []string
@@ -226,7 +230,7 @@ func (f *file) addMap(m Map) error {
 		args = append(args, arg)
 	}
 	list := strings.Join(args, ", ")
-	entry := field{m.Name, withArgs(how.typ, list), withArgs(how.open, list), "map"}
+	entry := field{goName, m.Name, withArgs(how.typ, list), withArgs(how.open, list), "map"}
 	if how.stream {
 		f.Streams = append(f.Streams, entry)
 	} else {
@@ -238,13 +242,25 @@ func (f *file) addMap(m Map) error {
 // withArgs puts type arguments into a type that takes any.
 func withArgs(typ, args string) string { return strings.Replace(typ, "%s", args, 1) }
 
-// take gives a name of the generated type to one thing only.
-func (f *file) take(name, what string) error {
-	if other, taken := f.used[name]; taken {
-		return fmt.Errorf("%s and %s would both be called %s", other, what, name)
+// handleNames are the names that the generated type has from the load.Handle in it,
+// and that one's own.
+var handleNames = []string{
+	"Attach", "AttachAll", "Close", "Faults", "Handle", "Links", "Lost", "Map", "Object", "Pin", "Program", "TakeOver",
+	"VerifierLog", "VerifierStats",
+}
+
+// take gives a name of the generated type to one thing only. What would hide a name
+// of the handle is called after what it is, too: the map Links becomes LinksMap.
+func (f *file) take(want, kind, name string) (goName string, err error) {
+	if slices.Contains(handleNames, want) {
+		want += exported(kind)
 	}
-	f.used[name] = what
-	return nil
+	what := kind + " " + name
+	if other, taken := f.used[want]; taken {
+		return "", fmt.Errorf("%s and %s would both be called %s", other, what, want)
+	}
+	f.used[want] = what
+	return want, nil
 }
 
 // typeName writes a type for the generated file and remembers what to import.

@@ -2,10 +2,15 @@ package bindgen
 
 import (
 	"go/types"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/waggle-bpf/waggle/internal/testkit"
+	"github.com/waggle-bpf/waggle/load"
 )
 
 // world is a kernel package and what it imports, as types.
@@ -89,6 +94,31 @@ func TestGenerateSmall(t *testing.T) {
 		t.Fatal(err)
 	}
 	testkit.Golden(t, "testdata/small.golden", got)
+}
+
+// TestHandleNames gives maps, variables and programs every name that the handle has:
+// all stay within reach.
+func TestHandleNames(t *testing.T) {
+	handle := reflect.TypeFor[*load.Handle]()
+	names := []string{"Handle"}
+	for i := range handle.NumMethod() {
+		names = append(names, handle.Method(i).Name)
+	}
+	slices.Sort(names)
+	if diff := cmp.Diff(names, handleNames); diff != "" {
+		t.Errorf("handleNames (-load.Handle +here):\n%s", diff)
+	}
+	w := newWorld()
+	in := &Input{
+		Package: "p", Path: "example.org/p", Kern: w.kern, ObjectFile: "k.o", Programs: []string{"All"},
+		Maps: []Map{{"Links", w.mapType("Hash", types.Typ[types.Uint32], types.Typ[types.Uint32])}, {"Lost", w.mapType("RingBuf", types.Typ[types.Uint64])}, {"Map", w.mapType("DevMap")}},
+		Vars: []Variable{{"Handle", types.Typ[types.Uint64]}},
+	}
+	got, err := Generate(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	testkit.Golden(t, "testdata/names.golden", got)
 }
 
 func TestGenerateRefuses(t *testing.T) {
