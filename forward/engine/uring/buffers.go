@@ -17,7 +17,7 @@ const maxBuffers = 4096
 
 // batch is how many bytes of buffers are mapped at a time, when all are in use. They
 // stay: there are as many as were ever needed at once.
-const batch = 1 << 20
+const batch = 128 << 10
 
 // buffer is struct io_uring_buf: an entry of the ring of buffers.
 type buffer struct {
