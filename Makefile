@@ -7,13 +7,15 @@ SHELL      := bash
 .PHONY: test setup kernel fresh generate build lint unit race vm bench fuzz
 
 # What the tests need beyond Go: readelf, clang and llvm for the C twins, bpftool and
-# libbpf as second loader, qemu for other kernels, nginx, wrk and curl for traffic.
-DEBIAN = binutils clang llvm bpftool libbpf-dev qemu-system-x86 nginx wrk curl iproute2 cpio git
+# libbpf as second loader, qemu for other kernels, nginx, wrk and curl for traffic,
+# and more servers with their clients for what is forwarded.
+DEBIAN = binutils clang llvm bpftool libbpf-dev qemu-system-x86 nginx wrk curl iproute2 cpio git \
+	openssh-server openssh-client redis-server redis-tools postgresql iperf3
 
 # Packages whose code runs in several goroutines: tested with the race detector.
 RACE = ./load/... ./httpwatch/... ./internal/cli/... ./forward ./forward/accesslog ./forward/admin ./forward/backend ./forward/metrics
 # Packages whose tests also run on a distribution's kernel in a virtual machine.
-VM = ./internal/testkit ./internal/cli ./load ./httpwatch ./tests/...
+VM = ./internal/testkit ./internal/cli ./load ./httpwatch ./tests/differential ./tests/fixedbugs ./tests/packets ./tests/runtime
 # Packages that work on any system, checked for one without BPF.
 PORTABLE = $(filter-out %/packet %/packet/kern %/sockmap %/sockmap/kern %/uring %/splice %/enginetest,$(shell go list ./forward/...)) ./bpf/... ./compile/... ./internal/compiler/... ./internal/abi/... ./httpwatch/... ./load/... ./internal/cli/...
 
