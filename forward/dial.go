@@ -15,6 +15,7 @@ import (
 	"github.com/waggle-bpf/waggle/forward/config"
 	"github.com/waggle-bpf/waggle/forward/engine"
 	"github.com/waggle-bpf/waggle/forward/proxy"
+	"github.com/waggle-bpf/waggle/forward/rawio"
 )
 
 // group is a group of backends and how they are spoken to.
@@ -107,7 +108,7 @@ func (c *conn) writeAll(b []byte) error {
 	err = raw.Write(func(fd uintptr) bool {
 		for len(b) > 0 {
 			var n int
-			n, werr = unix.Write(int(fd), b)
+			n, werr = rawio.Write(int(fd), b)
 			switch {
 			case werr == unix.EAGAIN:
 				if d := c.service.timeouts.Header; !timed && d > 0 {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/waggle-bpf/waggle/forward/proxy"
+	"github.com/waggle-bpf/waggle/forward/rawio"
 	"github.com/waggle-bpf/waggle/forward/route"
 )
 
@@ -45,7 +46,7 @@ func (o *opening) more(c *conn) error {
 	var rerr error
 	err = raw.Read(func(fd uintptr) bool {
 		for {
-			n, rerr = unix.Read(int(fd), o.room())
+			n, rerr = rawio.Read(int(fd), o.room())
 			if rerr == unix.EAGAIN {
 				o.wait(c)
 			}

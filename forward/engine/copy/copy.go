@@ -8,6 +8,7 @@ import (
 
 	"github.com/waggle-bpf/waggle/forward/engine"
 	"github.com/waggle-bpf/waggle/forward/engine/pump"
+	"github.com/waggle-bpf/waggle/forward/rawio"
 )
 
 // Name is the engine's name.
@@ -74,7 +75,7 @@ func MakeMover(b *Buffers) Mover { return Mover{buffers: b} }
 func (m *Mover) Fill(socket int) (int, error) {
 	m.buf = m.buffers.get()
 	for {
-		n, err := unix.Read(socket, *m.buf)
+		n, err := rawio.Read(socket, *m.buf)
 		switch {
 		case err == unix.EINTR:
 		case err != nil || n <= 0:
@@ -90,7 +91,7 @@ func (m *Mover) Fill(socket int) (int, error) {
 // Drain writes what is left of the chunk.
 func (m *Mover) Drain(socket int) (int, error) {
 	for {
-		n, err := unix.Write(socket, m.rest)
+		n, err := rawio.Write(socket, m.rest)
 		switch {
 		case err == unix.EINTR:
 		case err != nil:

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/waggle-bpf/waggle/forward/engine"
+	"github.com/waggle-bpf/waggle/forward/rawio"
 )
 
 // Mover carries the bytes of one direction, a chunk at a time. Its methods never
@@ -217,8 +218,11 @@ func (l *lane) sourceEnded() bool {
 		return l.sourceBroke(unix.ECONNRESET)
 	}
 	l.pair.MarkEnded(l.d)
-	if err := l.pair.Sink(l.d).CloseWrite(); err != nil {
-		return l.sinkBroke(err)
+	if err := l.dst.Control(func(fd uintptr) { l.err = rawio.CloseWrite(int(fd)) }); err != nil {
+		return l.stopped(err)
+	}
+	if l.err != nil {
+		return l.sinkBroke(l.err)
 	}
 	return false
 }
