@@ -22,13 +22,13 @@ import (
 
 // listener is an address at which connections come in.
 type listener struct {
-	forwarder        *Forwarder
-	name             string
-	configured, addr netip.AddrPort // they differ if the port is 0
-	tcp              *net.TCPListener
-	service          atomic.Pointer[service]
-	stopping         atomic.Bool
-	done             chan struct{} // closed when accept has returned
+	forwarder *Forwarder
+	name      string
+	addr      netip.AddrPort // with the port that it got, if it asked for any
+	tcp       *net.TCPListener
+	service   atomic.Pointer[service]
+	stopping  atomic.Bool
+	done      chan struct{} // closed when accept has returned
 }
 
 // service is what a listener does with connections: its part of a configuration,
