@@ -5,6 +5,7 @@ package handover
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 
@@ -84,11 +85,11 @@ func closeAll(list []*net.TCPListener) error {
 func receiveSome(c *net.UnixConn) ([]*net.TCPListener, error) {
 	count, rights := make([]byte, 1), make([]byte, unix.CmsgSpace(4*perMessage))
 	n, oobn, flags, _, err := c.ReadMsgUnix(count, rights)
-	switch {
-	case err != nil:
-		return nil, err
-	case n == 0:
+	if n == 0 && (err == nil || err == io.EOF) {
 		return nil, errors.New("the other process has hung up")
+	}
+	if err != nil {
+		return nil, err
 	}
 	fds, err := parseRights(rights[:oobn])
 	if err == nil && (flags&unix.MSG_CTRUNC != 0 || len(fds) != int(count[0])) {
