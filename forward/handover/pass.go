@@ -85,7 +85,7 @@ func closeAll(list []*net.TCPListener) error {
 func receiveSome(c *net.UnixConn) ([]*net.TCPListener, error) {
 	count, rights := make([]byte, 1), make([]byte, unix.CmsgSpace(4*perMessage))
 	n, oobn, flags, _, err := c.ReadMsgUnix(count, rights)
-	if n == 0 && (err == nil || err == io.EOF) {
+	if n == 0 && (err == nil || errors.Is(err, io.EOF)) {
 		return nil, errors.New("the other process has hung up")
 	}
 	if err != nil {
