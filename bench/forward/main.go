@@ -38,6 +38,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -69,11 +70,11 @@ func run() error {
 	flag.StringVar(&o.waggle, "waggle", "", "the waggle binary; built if not given")
 	flag.BoolVar(&o.json, "json", false, "print every figure of every round as a JSON line")
 	flag.Parse()
-	if os.Getenv(isolatedEnv) == "" {
-		return isolate()
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if os.Getenv(isolatedEnv) == "" {
+		return isolate(ctx)
+	}
 	if err := furnish(); err != nil {
 		return err
 	}
@@ -82,20 +83,39 @@ func run() error {
 
 const isolatedEnv = "WAGGLE_BENCH_ISOLATED"
 
-// isolate runs this program again in namespaces of its own.
-func isolate() error {
-	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+// highest is the highest priority of ordinary processes, a nice value.
+const highest = -20
+
+// isolate runs this program again in namespaces of its own and with the highest
+// priority, which forwarders inherit, and ends it when ctx does.
+func isolate(ctx context.Context) error {
+	// Children have the priority of the thread that makes them, and get a signal when
+	// it ends.
+	runtime.LockOSThread()
+	if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, highest); err != nil {
+		return fmt.Errorf("raise priority: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", os.Args[1:]...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it cleans up
 	// The threads that carry traffic make blocking system calls behind the Go
 	// scheduler's back, which must not interrupt them.
 	cmd.Env = append(os.Environ(), isolatedEnv+"=1", "GODEBUG=asyncpreemptoff=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Unshareflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS,
+		Setsid:       true,
 		Pdeathsig:    syscall.SIGKILL,
 	}
-	// Ctrl-C reaches both; the other one cleans up.
-	signal.Ignore(os.Interrupt)
-	return cmd.Run()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	// Where sessions share the CPU (CONFIG_SCHED_AUTOGROUP), a process's priority
+	// counts only within its own, which has one, too.
+	group := fmt.Sprintf("/proc/%d/autogroup", cmd.Process.Pid)
+	if err := os.WriteFile(group, fmt.Append(nil, highest), 0); err != nil && !os.IsNotExist(err) {
+		fmt.Fprintln(os.Stderr, "forward: raise priority:", err)
+	}
+	return cmd.Wait()
 }
 
 // commands set the namespace up. Only the machine's own namespace can change the
