@@ -20,9 +20,9 @@ type janitor struct {
 	changed   chan struct{}
 	work      sync.WaitGroup
 
-	looked time.Time                   // when it last looked for loops
-	ours   map[netip.AddrPort]struct{} // the addresses we dialled from
-	fresh  []*conn                     // those that were not looked at yet
+	looked time.Time                // when it last looked for loops
+	ours   map[netip.AddrPort]*conn // by the addresses we dialled from
+	fresh  []*conn                  // those that were not looked at yet
 	doomed []doom
 }
 
@@ -56,7 +56,7 @@ const (
 func (j *janitor) start(f *Forwarder) {
 	j.forwarder = f
 	j.stop, j.kick, j.changed = make(chan struct{}), make(chan struct{}, 1), make(chan struct{}, 1)
-	j.ours = make(map[netip.AddrPort]struct{})
+	j.ours = make(map[netip.AddrPort]*conn)
 	j.work.Go(j.run)
 }
 
@@ -208,8 +208,13 @@ func (w *watch) keepAlive(c *conn, now time.Time) {
 	}
 }
 
-// findLoops dooms connections whose client is this process: they came back by a way
-// that the list of our listeners doesn't show, through somebody's address translation.
+// maxRounds is how many times a connection may seem to have come back to us. Seem,
+// because a local client may by chance have the address and port that we have dialled
+// another backend from; but chance does not strike so often in a row.
+const maxRounds = 8
+
+// findLoops dooms connections that come back to us again and again, by a way that the
+// list of our listeners doesn't show: through somebody's address translation.
 func (j *janitor) findLoops() {
 	j.looked = time.Now()
 	fresh := j.fresh[:0]
@@ -217,18 +222,28 @@ func (j *janitor) findLoops() {
 		if phase(c.phase.Load()) < greeting {
 			return
 		}
-		j.ours[addrPort(c.pair.Backend.LocalAddr())] = struct{}{}
+		j.ours[addrPort(c.pair.Backend.LocalAddr())] = c
 		if !c.watch.known {
 			c.watch.known = true
 			fresh = append(fresh, c)
 		}
 	})
 	for _, c := range fresh {
-		if _, ok := j.ours[c.peer]; ok {
+		if j.rounds(c) >= maxRounds {
 			j.doomed = append(j.doomed, doom{c, engine.Loop})
 		}
 	}
 	clear(fresh)
 	j.fresh = fresh
 	clear(j.ours)
+}
+
+// rounds counts how many times the bytes of a connection have been through here.
+func (j *janitor) rounds(c *conn) int {
+	for n := range maxRounds {
+		if c = j.ours[c.peer]; c == nil {
+			return n
+		}
+	}
+	return maxRounds
 }

@@ -261,7 +261,7 @@ func TestStreamCloseElsewhere(t *testing.T) {
 func TestStreamContext(t *testing.T) {
 	for _, tt := range []struct{ program, buffer string }{{"emit_ring", "ring"}, {"emit_perf", "perf"}} {
 		h := loadEvents(t, map[string]any{"batch": 10, "flags": noWakeup})
-		s := openEvents(t, h, tt.buffer, StreamOptions{FlushInterval: time.Hour})
+		s := openEvents(t, h, tt.buffer, StreamOptions{FlushInterval: time.Hour, Watermark: 1})
 		ctx, cancel := context.WithCancel(t.Context())
 		n := 0
 		run(t, h, tt.program, 1)

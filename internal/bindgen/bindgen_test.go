@@ -13,6 +13,8 @@ import (
 	"github.com/waggle-bpf/waggle/load"
 )
 
+func TestMain(m *testing.M) { testkit.Main(m) }
+
 // world is a kernel package and what it imports, as types.
 type world struct {
 	bpf, packet, kern *types.Package

@@ -39,7 +39,7 @@ func (*forwardRunCmd) Help() string {
 source, health checks and limits are for a file: see docs/forward.md.
 
   waggle forward --listen :8080 --to 10.0.0.1:80,10.0.0.2:80
-  waggle forward --listen 127.0.0.1:5432 --to db.internal:5432 --engine splice --log json
+  waggle forward run --listen 127.0.0.1:5432 --to db.internal:5432 --engine splice --log json
   waggle forward -c /etc/waggle/forward.yaml
 
 SIGTERM and Ctrl-C drain: no new connections, and the end when those that there are have ended, or after --drain; the
