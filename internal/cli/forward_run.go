@@ -15,7 +15,7 @@ import (
 
 // forwardRunCmd is waggle forward.
 type forwardRunCmd struct {
-	Config string   `short:"c" placeholder:"FILE" help:"Read the configuration from a file, instead of the flags up to --persist."`
+	Config string   `short:"c" placeholder:"FILE" help:"Read the configuration from a file, instead of the flags up to --no-persist."`
 	Listen string   `placeholder:"ADDR" help:"Where to listen: ADDRESS:PORT, or :PORT for all addresses of this machine."`
 	To     []string `placeholder:"ADDR" help:"Backends: HOST:PORT each."`
 
