@@ -2,8 +2,8 @@ package kern
 
 import "github.com/waggle-bpf/waggle/bpf"
 
-// Slots is how many pairs there may be at a time. User space may set another
-// number before it loads the programs, for Flows twice as many.
+// Slots is how many pairs there may be at a time, of all forwarders in a network
+// namespace together. What finds no slot stays with the mover.
 const Slots = 1 << 14
 
 // Flows leads from a connection to its pair.
