@@ -85,6 +85,10 @@ func (w *world) talkTo(l net.Listener, dial, message string) conversation {
 	go func() {
 		c, err := l.Accept()
 		if err == nil {
+			// Programs in between may lose the end.
+			err = c.SetDeadline(time.Now().Add(patience))
+		}
+		if err == nil {
 			// Wrapped, because splicing leaves pipes behind.
 			_, err = io.Copy(struct{ io.Writer }{c}, struct{ io.Reader }{c})
 			err = errors.Join(err, c.Close())
