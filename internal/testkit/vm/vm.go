@@ -13,6 +13,7 @@
 package vm
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -55,13 +56,16 @@ type Config struct {
 	// Timeout bounds the program's run; 2 minutes by default.
 	Timeout time.Duration
 	// BootTimeout bounds the time until the program starts, 90 seconds by default.
-	// In software emulation a kernel may hang while it boots: a machine that
-	// doesn't come up is tried once more.
 	BootTimeout time.Duration
+	// BeatTimeout bounds the time for which the machine may stand still while the
+	// program runs, 30 seconds by default. In software emulation a kernel may hang,
+	// mostly while it boots: a machine that doesn't come up or stands still is
+	// started once more, and the program with it.
+	BeatTimeout time.Duration
 	// Stdout receives what the program writes to its standard output and
 	// error, as it comes.
 	Stdout io.Writer
-	// Log receives a line, and the console's last ones, for a boot that failed and
+	// Log receives a line, and the console's last ones, for a machine that hung and
 	// is tried again.
 	Log io.Writer
 }
@@ -71,8 +75,9 @@ type Config struct {
 var DefaultModules = []string{"veth", "sch_ingress", "cls_bpf", "act_bpf", "8021q", "dummy"}
 
 // Run boots a machine, runs the program in it and returns its exit code. The
-// error tells that there was no exit code: the machine did not boot, twice, the
-// kernel panicked or the time ran out; it ends with the last lines of the console.
+// error tells that there was no exit code: the machine did not boot or stood still,
+// twice, the kernel panicked or the time ran out; it ends with the last lines of the
+// console.
 func Run(ctx context.Context, cfg Config) (int, error) {
 	if err := cfg.complete(); err != nil {
 		return 0, err
@@ -87,7 +92,7 @@ func Run(ctx context.Context, cfg Config) (int, error) {
 		return 0, fmt.Errorf("make initramfs: %w", err)
 	}
 	code, err := boot(ctx, &cfg, tmp, initrd)
-	if errors.Is(err, errNoBoot) {
+	if errors.Is(err, errNoBoot) || errors.Is(err, errHung) {
 		fmt.Fprintf(cfg.Log, "%v\ntrying once more\n", err)
 		code, err = boot(ctx, &cfg, tmp, initrd)
 	}
@@ -121,6 +126,9 @@ func (c *Config) complete() (err error) {
 	if c.BootTimeout == 0 {
 		c.BootTimeout = 90 * time.Second
 	}
+	if c.BeatTimeout == 0 {
+		c.BeatTimeout = 30 * time.Second
+	}
 	if c.Stdout == nil {
 		c.Stdout = io.Discard
 	}
@@ -133,6 +141,7 @@ func (c *Config) complete() (err error) {
 // What ends a machine that doesn't end by itself.
 var (
 	errNoBoot   = errors.New("it did not boot")
+	errHung     = errors.New("it stood still")
 	errNoResult = errors.New("no result")
 )
 
@@ -155,7 +164,8 @@ func boot(ctx context.Context, cfg *Config, tmp, initrd string) (int, error) {
 		"-m", strconv.Itoa(cfg.MemoryMiB), "-smp", strconv.Itoa(cfg.CPUs),
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-kernel", cfg.Kernel.Image, "-initrd", initrd,
-		"-append", "console=ttyS0 panic=-1 oops=panic reboot=k mitigations=off random.trust_cpu=on tsc=reliable",
+		"-append", "console=ttyS0 panic=-1 oops=panic sysctl.kernel.panic_on_rcu_stall=1 softlockup_panic=1 "+
+			"reboot=k mitigations=off random.trust_cpu=on tsc=reliable",
 		"-serial", "file:"+console,
 		"-chardev", "file,id=out,path=/dev/fd/3", "-serial", "chardev:out",
 		"-serial", "file:"+result,
@@ -192,24 +202,40 @@ func watch(ctx context.Context, cfg *Config, result string) error {
 	const interval = 100 * time.Millisecond
 	look := time.NewTicker(interval)
 	defer look.Stop()
-	start, limit, late := time.Now(), cfg.BootTimeout, errNoBoot
-	for time.Since(start) < limit {
+	start := time.Now()
+	up, beat, beats := start, start, 0
+	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-look.C:
 		}
-		if late == errNoBoot && booted(result) {
-			start, limit, late = time.Now(), cfg.Timeout, errNoResult
+		now, isUp, n := time.Now(), up != start, told(result)
+		switch {
+		case !isUp && n > 0:
+			up, beat, beats = now, now, n
+		case n > beats:
+			beat, beats = now, n
+		}
+		switch {
+		case !isUp && n == 0 && now.Sub(start) >= cfg.BootTimeout:
+			return fmt.Errorf("%w within %v", errNoBoot, cfg.BootTimeout)
+		case isUp && now.Sub(up) >= cfg.Timeout:
+			return fmt.Errorf("%w within %v", errNoResult, cfg.Timeout)
+		case isUp && now.Sub(beat) >= cfg.BeatTimeout:
+			return fmt.Errorf("%w for %v", errHung, cfg.BeatTimeout)
 		}
 	}
-	return fmt.Errorf("%w within %v", late, limit)
 }
 
-// booted tells whether the program has been started.
-func booted(result string) bool {
+// told returns how much the machine has told: nothing before the program has been
+// started, and then more every second.
+func told(result string) int {
 	data, err := os.ReadFile(result)
-	return err == nil && strings.HasPrefix(string(data), guest.Booted)
+	if err != nil || !strings.HasPrefix(string(data), guest.Booted) {
+		return 0
+	}
+	return len(data)
 }
 
 func readResult(path, console string) (int, error) {
@@ -218,16 +244,26 @@ func readResult(path, console string) (int, error) {
 		return 0, err
 	}
 	text, wasUp := strings.CutPrefix(string(data), guest.Booted)
+	text = strings.TrimLeft(text, guest.Beat)
 	var res guest.Result
 	switch err := json.Unmarshal([]byte(text), &res); {
 	case err != nil && !wasUp:
 		return 0, fmt.Errorf("run machine: %w; console:\n%s", errNoBoot, tail(console))
+	case err != nil && stalled(console):
+		return 0, fmt.Errorf("run machine: %w; console:\n%s", errHung, tail(console))
 	case err != nil:
 		return 0, fmt.Errorf("machine stopped without a result; console:\n%s", tail(console))
 	case res.Error != "":
 		return 0, fmt.Errorf("run program in machine: %s", res.Error)
 	}
 	return res.Exit, nil
+}
+
+// stalled tells whether the kernel panicked because one of its processors did not get
+// on, which is the emulation's doing.
+func stalled(console string) bool {
+	data, err := os.ReadFile(console)
+	return err == nil && (bytes.Contains(data, []byte("RCU Stall")) || bytes.Contains(data, []byte("softlockup: hung tasks")))
 }
 
 // tail returns what a console says about the machine's end: the lines from the

@@ -106,6 +106,20 @@ func TestNoBoot(t *testing.T) {
 	}
 }
 
+// TestStandsStill takes a machine for hung that has had no time for a sign of life.
+func TestStandsStill(t *testing.T) {
+	k, bin := kernel(t), probe(t)
+	var log bytes.Buffer
+	_, err := Run(t.Context(), Config{Kernel: k, Argv: []string{bin, "hang"}, BeatTimeout: 10 * time.Millisecond, Log: &log})
+	const want = "it stood still for 10ms"
+	if !errors.Is(err, errHung) || !strings.Contains(err.Error(), want) {
+		t.Errorf("got error %v, want %s", err, want)
+	}
+	if got := log.String(); !strings.Contains(got, want) || strings.Count(got, "trying once more") != 1 {
+		t.Errorf("the log says %q", got)
+	}
+}
+
 func TestModuleOrder(t *testing.T) {
 	k := kernel(t)
 	files, err := k.moduleFiles([]string{"8021q", "veth", "8021q"})

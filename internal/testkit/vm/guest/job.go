@@ -11,11 +11,14 @@ const JobFile = "job.json"
 // The machine's serial lines: the first is the kernel's console.
 const (
 	OutputLine = "/dev/ttyS1" // what the program writes
-	ResultLine = "/dev/ttyS2" // Booted, and in the end a Result in JSON
+	ResultLine = "/dev/ttyS2" // Booted, a Beat every second, and in the end a Result in JSON
 )
 
 // Booted says that the machine is up and the program about to start.
 const Booted = "booted\n"
+
+// Beat says that the machine still works: emulated ones may stand still.
+const Beat = "."
 
 // Job is what process 1 does.
 type Job struct {

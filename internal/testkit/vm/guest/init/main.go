@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -83,7 +84,29 @@ func run() (int, error) {
 	if err := report([]byte(guest.Booted)); err != nil {
 		return 0, fmt.Errorf("report boot: %w", err)
 	}
+	stop := beat()
+	defer stop()
 	return start(&job)
+}
+
+// beat tells the host every second that the machine works, until stop returns.
+func beat() (stop func()) {
+	quit, done := make(chan struct{}), make(chan struct{})
+	tick := time.NewTicker(time.Second)
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-quit:
+				return
+			case <-tick.C:
+				if err := report([]byte(guest.Beat)); err != nil {
+					fmt.Fprintln(os.Stderr, "init: report beat:", err)
+				}
+			}
+		}
+	}()
+	return func() { tick.Stop(); close(quit); <-done }
 }
 
 func insert(path string) error {
