@@ -32,30 +32,10 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{end: make(chan engine.End, 1)}
 	var in, out *net.TCPConn
-	r.client, in = connect(t)
-	out, r.server = connect(t)
+	r.client, in = stream.Connect(t)
+	out, r.server = stream.Connect(t)
 	r.pair = engine.NewPair(in, out)
 	return r
-}
-
-// connect returns both ends of a connection.
-func connect(t *testing.T) (dialled, accepted *net.TCPConn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	c, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close(); s.Close() })
-	return c.(*net.TCPConn), s.(*net.TCPConn)
 }
 
 // run pumps and then closes the pair's connections.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/waggle-bpf/waggle/forward/engine"
 	"github.com/waggle-bpf/waggle/internal/testkit"
+	"github.com/waggle-bpf/waggle/internal/testkit/stream"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
@@ -28,8 +29,8 @@ func start(t *testing.T, e *Engine) *forwarding {
 	t.Helper()
 	f := &forwarding{end: make(chan engine.End, 1)}
 	var in, out *net.TCPConn
-	f.client, in = connect(t)
-	out, f.server = connect(t)
+	f.client, in = stream.Connect(t)
+	out, f.server = stream.Connect(t)
 	f.pair = engine.NewPair(in, out)
 	go func() {
 		end := e.Forward(f.pair)
@@ -49,25 +50,6 @@ func (f *forwarding) close(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("Forward does not return")
 	}
-}
-
-func connect(t *testing.T) (dialled, accepted *net.TCPConn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	c, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close(); s.Close() })
-	return c.(*net.TCPConn), s.(*net.TCPConn)
 }
 
 // until waits for a condition.

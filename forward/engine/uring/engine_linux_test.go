@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/waggle-bpf/waggle/forward/engine"
+	"github.com/waggle-bpf/waggle/internal/testkit/stream"
 )
 
 // patience is how long to wait for what should come at once.
@@ -31,8 +32,8 @@ func start(t *testing.T, e *Engine) *session {
 	t.Helper()
 	s := &session{result: make(chan engine.End, 1)}
 	var in, out *net.TCPConn
-	s.client, in = connect(t)
-	out, s.backend = connect(t)
+	s.client, in = stream.Connect(t)
+	out, s.backend = stream.Connect(t)
 	s.pair = engine.NewPair(in, out)
 	go func() {
 		end := e.Forward(s.pair)
@@ -41,26 +42,6 @@ func start(t *testing.T, e *Engine) *session {
 		s.result <- end
 	}()
 	return s
-}
-
-// connect returns both ends of a connection.
-func connect(t *testing.T) (dialed, accepted *net.TCPConn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	c, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close(); a.Close() })
-	return c.(*net.TCPConn), a.(*net.TCPConn)
 }
 
 // abort ends the session.

@@ -39,8 +39,8 @@ func TestFaults(t *testing.T) {
 }
 
 func TestReset(t *testing.T) {
-	client, forwarder := connect(t)
-	other, server := connect(t)
+	client, forwarder := Connect(t)
+	other, server := Connect(t)
 	s := Script{Client: Side{Size: 100, EndAt: 10}, Server: Side{Size: 10, Start: 100}}
 	go func() {
 		io.CopyN(io.Discard, forwarder, 50)
@@ -55,8 +55,8 @@ func TestReset(t *testing.T) {
 }
 
 func TestTimeout(t *testing.T) {
-	client, _ := connect(t)
-	_, server := connect(t)
+	client, _ := Connect(t)
+	_, server := Connect(t)
 	s := Script{Client: Side{Size: 100}}
 	wants(t, s.Run(client, server, 50*time.Millisecond), "100 bytes of 100 sent, 0 received, then no end (read tcp")
 }
@@ -96,8 +96,8 @@ func onceAtEnd(size int64, f func([]byte) []byte) func(bool, []byte) []byte {
 // forwarder passes on what a function makes of each piece. The first piece of each
 // direction is empty if the stream is.
 func connectThrough(t *testing.T, f func(up bool, b []byte) []byte) (client, server *net.TCPConn) {
-	client, near := connect(t)
-	far, server := connect(t)
+	client, near := Connect(t)
+	far, server := Connect(t)
 	pass := func(from, to *net.TCPConn, up bool) {
 		buf := make([]byte, 64<<10)
 		for first := true; ; first = false {

@@ -116,7 +116,7 @@ var scripts = map[string]Script{
 func TestPlay(t *testing.T) {
 	for name, s := range scripts {
 		t.Run(name, func(t *testing.T) {
-			client, server := connect(t)
+			client, server := Connect(t)
 			if err := s.Run(client, server, timeout); err != nil {
 				t.Error(err)
 			}
@@ -128,7 +128,7 @@ func TestRandom(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for i := range 30 {
 		s := Random(rng, 1<<18)
-		client, server := connect(t)
+		client, server := Connect(t)
 		if err := s.Run(client, server, timeout); err != nil {
 			t.Errorf("script %d, %+v: %v", i, s, err)
 		}
@@ -136,7 +136,7 @@ func TestRandom(t *testing.T) {
 }
 
 func TestResetTime(t *testing.T) {
-	client, server := connect(t)
+	client, server := Connect(t)
 	s := Script{Client: Side{End: RST}, Server: Side{EndAt: AfterEnd}}
 	deadline := time.Now().Add(timeout)
 	served := make(chan *Outcome)
@@ -159,26 +159,6 @@ func TestPrefix(t *testing.T) {
 		})
 		wants(t, s.Run(client, server, timeout), want)
 	}
-}
-
-// connect returns the ends of a TCP connection.
-func connect(t testing.TB) (client, server *net.TCPConn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	c, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close(); s.Close() })
-	return c.(*net.TCPConn), s.(*net.TCPConn)
 }
 
 func ExampleScript() {
