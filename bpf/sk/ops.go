@@ -114,6 +114,14 @@ func (c *OpsContext) Local() packet.Addr {
 	return packet.AddrFromWords(c.LocalIP6)
 }
 
+// SocketCookie returns a number that identifies the socket as long as the machine
+// runs.
+//
+//bpf:helper get_socket_cookie(c)
+func (c *OpsContext) SocketCookie() uint64 {
+	return sim.Current("sk.OpsContext.SocketCookie").Cookie(unsafe.Pointer(c))
+}
+
 // UpdateMap puts the connection's socket into m at index.
 //
 //bpf:helper sock_map_update(c, m, &index, flags)
