@@ -79,7 +79,7 @@ func compare(ctx context.Context, o *options) error {
 func (m *measure) try(ctx context.Context, p *peer, o *options, v params) ([]float64, error) {
 	t := &trial{ctx: ctx, target: front, duration: o.duration(), idle: v.Connections - 100}
 	if p.idle > 0 {
-		t.idle = p.idle
+		t.idle = min(t.idle, p.idle)
 	}
 	if p.direct {
 		t.target = backend

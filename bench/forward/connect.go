@@ -1,6 +1,9 @@
 package main
 
 import (
+	"cmp"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"sync/atomic"
@@ -27,10 +30,14 @@ func measureConnections(t *trial) (figures []float64, err error) {
 		return nil, err
 	}
 	var done atomic.Int64
-	for range clients {
+	var all slowest
+	for i := range clients {
 		team.hire(func() error {
-			for !team.over.Load() {
-				if err := team.visit(t.target); err != nil {
+			for n := uint64(i) << 32; !team.over.Load(); n++ {
+				start := time.Now()
+				err := team.visit(t.target, n)
+				all.note(time.Since(start))
+				if err != nil {
 					return fmt.Errorf("after %d connections: %w", done.Load(), err)
 				}
 				done.Add(1)
@@ -50,24 +57,51 @@ func measureConnections(t *trial) (figures []float64, err error) {
 	if n == 0 {
 		return nil, errStalled
 	}
-	return []float64{n / w.at.Seconds(), w.process.Seconds() / n}, nil
+	if err := team.dismiss(); err != nil { // those that are under way count for the slowest
+		return nil, err
+	}
+	return []float64{n / w.at.Seconds(), w.process.Seconds() / n, all.load().Seconds()}, nil
 }
 
-// visit is one connection of a client.
-func (c *crew) visit(target netip.AddrPort) error {
+// slowest is the longest of some durations, which goroutines note.
+type slowest struct{ atomic.Int64 }
+
+func (s *slowest) note(d time.Duration) {
+	for {
+		longest := s.Load()
+		if int64(d) <= longest || s.CompareAndSwap(longest, int64(d)) {
+			return
+		}
+	}
+}
+
+func (s *slowest) load() time.Duration { return time.Duration(s.Load()) }
+
+// visit is one connection of a client. The message is the connection's own, and has to
+// come back as it is, with the end behind it.
+func (c *crew) visit(target netip.AddrPort, number uint64) error {
 	s, err := connect(target)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	var b [message]byte
-	if err := c.writeAll(s, b[:]); err != nil {
-		return err
+	var sent, got [message]byte
+	for i := 0; i < message; i += 8 {
+		binary.BigEndian.PutUint64(sent[i:], number+uint64(i))
 	}
-	if end, err := c.readFull(s, b[:]); end || err != nil {
-		return endError(end)
+	if err := c.writeAll(s, sent[:]); err != nil {
+		return fmt.Errorf("send: %w", err)
 	}
-	_, err = c.readFull(s, b[:1])
+	if end, err := c.readFull(s, got[:]); end || err != nil {
+		return fmt.Errorf("receive: %w", cmp.Or(err, endError(end)))
+	}
+	if got != sent {
+		return fmt.Errorf("sent %x, got %x", sent, got)
+	}
+	end, err := c.readFull(s, got[:1])
+	if err == nil && !end {
+		err = errors.New("more has come back than was sent")
+	}
 	return err
 }
 

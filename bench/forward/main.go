@@ -2,7 +2,7 @@
 // forward", HAProxy, nginx, systemd-socket-proxyd and socat, and the same traffic
 // without a forwarder.
 //
-//	go run ./bench/forward                          # as root; some ten minutes
+//	go run ./bench/forward                          # as root; a quarter of an hour
 //	go run ./bench/forward -run bulk -peers direct,splice,haproxy -seconds 1
 //
 // It needs haproxy, nginx with libnginx-mod-stream, systemd and socat installed, writes
@@ -21,9 +21,12 @@
 //	         64x rtt us, p99     the same with 64 connections at once
 //	connect  conns/s, us/conn    32 clients connect, exchange 64 bytes and close, as often
 //	                             as they can; "us" is the CPU time of the forwarder
+//	         slowest ms          the longest of these connections; one that stalls shows
+//	                             here, one that fails or gets wrong bytes ends the run
 //	idle     KiB/idle            10,000 connections exchange a byte and stay open, fewer if
-//	                             the limit of open files says so (socat: 500, it has a
-//	                             process for each); the forwarder's memory for each (PSS)
+//	                             the limit of open files or the engine says so (socat:
+//	                             500, it has a process for each); the forwarder's memory
+//	                             for each (PSS)
 //	calls    calls/MB            bulk again, for the forwarder's system calls, which a
 //	                             kernel program counts
 //

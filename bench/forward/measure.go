@@ -40,6 +40,7 @@ var measures = []measure{
 	{"connect", []column{
 		{"connections_per_s", "conns/s", "%.0f", 1, true},
 		{"cpu_us_per_connection", "us/conn", "%.0f", 1e6, false},
+		{"slowest_connection_ms", "slowest ms", "%.0f", 1e3, true},
 	}, measureConnections},
 	{"idle", []column{{"idle_kib", "KiB/idle", "%.1f", 1. / 1024, false}}, measureIdle},
 	{"calls", []column{{"calls_per_mb", "calls/MB", "%.2f", 1e6, false}}, measureCalls},

@@ -29,15 +29,17 @@ type peer struct {
 
 var peers = []peer{
 	{name: "direct", direct: true},
-	waggle("packet"),
-	waggle("splice"),
-	waggle("sockmap"),
-	waggle("uring"),
-	waggle("copy"),
+	waggle("auto", 0),
+	waggle("packet", 0),
+	waggle("splice", 0),
+	waggle("sockmap", 8000), // of its 8192
+	waggle("uring", 4000),   // of 2048 for each of two rings
+	waggle("copy", 0),
 	{name: "haproxy", pkg: "haproxy", command: "haproxy -db -f haproxy.cfg",
 		files: map[string]string{"haproxy.cfg": haproxy("")}},
+	// option splice-auto hardly ever decides to splice such streams.
 	{name: "haproxy-splice", pkg: "haproxy", command: "haproxy -db -f haproxy.cfg",
-		files: map[string]string{"haproxy.cfg": haproxy("option splice-auto")}},
+		files: map[string]string{"haproxy.cfg": haproxy("option splice-request\n\toption splice-response")}},
 	{name: "nginx", pkg: "libnginx-mod-stream", command: "nginx -p {{.Dir}} -c nginx.conf -e stderr",
 		files: map[string]string{"nginx.conf": nginx}},
 	{name: "socket-proxyd", pkg: "systemd", command: socketProxyd},
@@ -45,9 +47,10 @@ var peers = []peer{
 		command: "socat TCP-LISTEN:{{.Front.Port}},bind={{.Front.Addr}},fork,reuseaddr,backlog=4096 TCP:{{.Backend}}"},
 }
 
-// waggle is waggle forward with one of its engines.
-func waggle(engine string) peer {
-	return peer{name: engine, command: "{{.Waggle}} forward --listen={{.Front}} --to={{.Backend}} --log=none --engine=" + engine}
+// waggle is waggle forward with one of its engines, which takes so many connections
+// at a time, 0 for any number.
+func waggle(engine string, idle int) peer {
+	return peer{name: engine, idle: idle, command: "{{.Waggle}} forward --listen={{.Front}} --to={{.Backend}} --log=none --engine=" + engine}
 }
 
 func haproxy(option string) string {
