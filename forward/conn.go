@@ -77,6 +77,7 @@ const (
 	noDescriptors   = "no descriptors"
 	headerTimeout   = "header timeout"
 	badProxyHeader  = "bad proxy header"
+	spoofedHeader   = "untrusted proxy header"
 	noRoute         = "no route"
 	rejected        = "rejected"
 	refusedByRoute  = "refused by route"

@@ -207,38 +207,46 @@ func TestClientLeavesEarly(t *testing.T) {
 
 func TestProxyHeader(t *testing.T) {
 	alice := "PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n"
+	v2Local := "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00" // section 2.2 of the specification
+	const nobody, me, other = "", "127.0.0.0/8", "192.0.2.0/24"
 	for _, test := range []struct {
 		name    string
-		trusted bool
+		trusted string
 		send    string
 		out     config.ProxyOut
 		want    string // what the backend gets, %s for the client's address and port
 		refused string
 		source  string
 	}{
-		{"in", true, alice + "hello", config.NoProxy, "hello", "", "192.0.2.7:4711"},
-		{"in and out", true, alice + "hello", config.ProxyV1, alice + "hello", "", "192.0.2.7:4711"},
-		{"out", false, "hello", config.ProxyV1, "PROXY TCP4 127.0.0.1 127.0.0.1 %d %d\r\nhello", "", ""},
-		{"local", true, "PROXY UNKNOWN\r\nhello", config.ProxyV1, "PROXY TCP4 127.0.0.1 127.0.0.1 %d %d\r\nhello", "", ""},
-		{"missing", true, "hello, this is longer than a signature", config.NoProxy, "", badProxyHeader, ""},
-		{"broken", true, "PROXY TCP4 192.0.2.7\r\n", config.NoProxy, "", badProxyHeader, ""},
-		{"half of it", true, "PROXY TCP4 192.0", config.NoProxy, "", headerTimeout, ""},
+		{"in", me, alice + "hello", config.NoProxy, "hello", "", "192.0.2.7:4711"},
+		{"in and out", me, alice + "hello", config.ProxyV1, alice + "hello", "", "192.0.2.7:4711"},
+		{"out", nobody, "hello", config.ProxyV1, "PROXY TCP4 127.0.0.1 127.0.0.1 %d %d\r\nhello", "", ""},
+		{"local", me, "PROXY UNKNOWN\r\nhello", config.ProxyV1, "PROXY TCP4 127.0.0.1 127.0.0.1 %d %d\r\nhello", "", ""},
+		{"missing", me, "hello, this is longer than a signature", config.NoProxy, "", badProxyHeader, ""},
+		{"broken", me, "PROXY TCP4 192.0.2.7\r\n", config.NoProxy, "", badProxyHeader, ""},
+		{"half of it", me, "PROXY TCP4 192.0", config.NoProxy, "", headerTimeout, ""},
+		{"spoofed", other, alice + "hello", config.NoProxy, "", spoofedHeader, ""},
+		{"spoofed, malformed", other, "PROXY hello\r\n", config.ProxyV1, "", spoofedHeader, ""},
+		{"spoofed, version 2", other, v2Local + "hello", config.ProxyV2, "", spoofedHeader, ""},
+		{"none from a stranger", other, "hello, this is longer than a signature", config.NoProxy, "hello, this is longer than a signature", "", ""},
+		{"not spoken", nobody, alice + "hello", config.NoProxy, alice + "hello", "", ""},
+		{"not spoken, but out", nobody, alice, config.ProxyV1, "PROXY TCP4 127.0.0.1 127.0.0.1 %d %d\r\n" + alice, "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := serve(t, nil)
 			cfg := configure(s.addr())
 			cfg.Timeouts.Header = 300 * time.Millisecond
 			cfg.Groups[0].SendProxy = test.out
-			if test.trusted {
-				cfg.Listeners[0].Proxy = proxy.Policy{Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Require: true}
+			if test.trusted != nobody {
+				cfg.Listeners[0].Proxy = proxy.Policy{Trusted: []netip.Prefix{netip.MustParsePrefix(test.trusted)}, Require: true}
 			}
 			r := start(t, cfg)
 			c := r.dial()
 			send(t, c, test.send)
 			if test.refused != "" {
 				wantsReset(t, c)
-				if l := r.ended(); l.Refused != test.refused {
-					t.Errorf("got log line %+v, want %s", l, test.refused)
+				if l := r.ended(); l.Refused != test.refused || l.Error == "" {
+					t.Errorf("got log line %+v, want %s and an error", l, test.refused)
 				}
 				return
 			}

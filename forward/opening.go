@@ -144,7 +144,9 @@ func (c *conn) route(o *opening) (r *refusal) {
 	return r
 }
 
-// readProxyHeader reads the header that says whom the connection is from.
+// readProxyHeader reads the header that says whom the connection is from. A listener
+// that trusts nobody doesn't speak the PROXY protocol at all: to it, a header is the
+// backend's business like any other byte.
 func (c *conn) readProxyHeader(o *opening) *refusal {
 	policy := &c.service.policy
 	if len(policy.Trusted) == 0 {
@@ -156,12 +158,20 @@ func (c *conn) readProxyHeader(o *opening) *refusal {
 			return c.believe(&h, n, o)
 		}
 		if !errors.Is(err, proxy.ErrShort) || o.end != route.Open {
-			return c.impatient(o, &refusal{reason: badProxyHeader, err: err})
+			return c.impatient(o, &refusal{reason: headerReason(err), err: err})
 		}
 		if err := o.more(c); err != nil {
 			return broken(err)
 		}
 	}
+}
+
+// headerReason is the reason for refusing a client for its PROXY header.
+func headerReason(err error) string {
+	if errors.Is(err, proxy.ErrUntrusted) {
+		return spoofedHeader
+	}
+	return badProxyHeader
 }
 
 // believe takes over what a header of n bytes says.

@@ -34,7 +34,7 @@ func (p *Policy) Read(peer netip.Addr, b []byte, end bool) (h Header, n int, err
 	begun := err != ErrAbsent && signed(b)
 	switch trusted := p.Trusts(peer); {
 	case begun && !trusted:
-		err = errUntrusted
+		err = ErrUntrusted
 	case err == ErrShort && !end:
 		return Header{}, 0, err
 	case err == ErrShort && begun:
@@ -49,7 +49,7 @@ func (p *Policy) Read(peer netip.Addr, b []byte, end bool) (h Header, n int, err
 	return h, n, nil
 }
 
-var (
-	errUntrusted = errors.New("its address is not trusted to send one")
-	errMissing   = errors.New("none, though its address is trusted and has to send one")
-)
+// ErrUntrusted says that a header came from somebody who may not send one.
+var ErrUntrusted = errors.New("its address is not trusted to send one")
+
+var errMissing = errors.New("none, though its address is trusted and has to send one")
