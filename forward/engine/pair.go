@@ -67,6 +67,13 @@ type Meter interface {
 	Moved(Direction) uint64
 }
 
+// EndMeter is a Meter that also tells which directions have ended, of engines that
+// are not there when it happens.
+type EndMeter interface {
+	Meter
+	Ended(Direction) bool
+}
+
 // Counters is the meter of engines that count in user space.
 type Counters [2]atomic.Uint64
 
@@ -109,7 +116,17 @@ func (p *Pair) MarkEnded(d Direction) {
 }
 
 // Ended reports whether a direction has ended.
-func (p *Pair) Ended(d Direction) bool { return p.ended[d].Load() }
+func (p *Pair) Ended(d Direction) bool {
+	if p.ended[d].Load() {
+		return true
+	}
+	if m := p.meter.Load(); m != nil {
+		if m, ok := (*m).(EndMeter); ok {
+			return m.Ended(d)
+		}
+	}
+	return false
+}
 
 // Closed returns the end of a pair both of whose directions have ended.
 func (p *Pair) Closed() End {

@@ -27,7 +27,7 @@ type kernel struct {
 
 // layout is part of the pins' path. It changes with the types in package kern, so
 // that a new forwarder never misreads what an old one has left.
-const layout = "v1"
+const layout = "v2"
 
 // openKernel loads the programs, with the maps of earlier processes if they are
 // pinned, and attaches them or puts them in the place of those that are.

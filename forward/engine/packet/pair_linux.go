@@ -139,6 +139,9 @@ func (p *pair) Moved(d engine.Direction) uint64 {
 	return n
 }
 
+// Ended reports whether a direction has ended since the pair was spliced.
+func (p *pair) Ended(d engine.Direction) bool { return atomic.LoadUint32(&p.meter.Fins[d]) != 0 }
+
 // settle is how long after a RST a pair must have been silent to be believed over:
 // a RST that the receiver did not accept is followed by packets.
 const settle = 500 * time.Millisecond
@@ -186,11 +189,26 @@ func (p *pair) wait() engine.End {
 	case <-aborted:
 		return p.abort()
 	}
-	p.conn.MarkEnded(engine.Up)
-	p.conn.MarkEnded(engine.Down)
 	p.silence()
+	p.detach()
 	p.engine.linger(p)
 	return p.end()
+}
+
+// detach leaves what is known of a pair by now with the connection, which may be asked
+// about when the slot is another pair's.
+func (p *pair) detach() {
+	first := engine.Direction(max(atomic.LoadUint32(&p.meter.FirstFin), 1) - 1)
+	for _, d := range []engine.Direction{first, first.Other()} {
+		if p.Ended(d) {
+			p.conn.MarkEnded(d)
+		}
+	}
+	var last engine.Counters
+	for d := range last {
+		last[d].Store(p.Moved(engine.Direction(d)))
+	}
+	p.conn.SetMeter(&last)
 }
 
 // end returns how a pair has ended that is over.
@@ -211,12 +229,14 @@ func (p *pair) abort() engine.End {
 	cause := p.conn.Aborted()
 	if cause == engine.Shutdown && p.engine.kernel.pinned {
 		p.silence()
+		p.detach()
 		p.engine.release(p)
 		return engine.End{Cause: cause}
 	}
 	p.engine.counters.reset.Add(1)
 	atomic.StoreUint32(&p.meter.Abort, 1)
 	p.conn.Reset()
+	p.detach()
 	p.engine.linger(p)
 	return engine.End{Cause: cause}
 }

@@ -110,7 +110,8 @@ type Meter struct {
 	// RST last passed, on the clock of bpf.KtimeGetNS.
 	Switched, Last uint64
 	State          State
-	// Reset is 1 plus the side that has sent a RST, 0 if none has.
+	// Reset is 1 plus the side that sent a RST first, 0 if none did before the
+	// pair had ended.
 	Reset uint32
 	// FirstFin is 1 plus the side that ended its direction first.
 	FirstFin uint32
@@ -121,7 +122,9 @@ type Meter struct {
 	Held uint64
 	// Tried counts packets that did not find the pair quiescent.
 	Tried uint64
-	_     [7]uint64 // slots begin on cache lines of their own
+	// Fins is 1 for each side that has ended its direction.
+	Fins [2]uint32
+	_    [6]uint64 // slots begin on cache lines of their own
 }
 
 // Totals counts packets.

@@ -5,19 +5,37 @@ import "github.com/waggle-bpf/waggle/bpf/packet"
 // ending notes that a side ends its direction, or everything.
 func (c *Conn) ending(m *Meter, side uint32, s *segment) {
 	if s.has(packet.RST) {
-		// Whether the receiver believes it (RFC 5961 3) shows in what follows.
-		m.Reset = 1 + side
+		// Who has closed answers with RST to what comes late, and so does who has
+		// been reset: that tells nothing.
+		if c.State != Ended && m.Reset == 0 && c.believed(side, s) {
+			m.Reset = 1 + side
+		}
 		return
 	}
 	if m.FirstFin == 0 {
 		m.FirstFin = 1 + side
 	}
+	m.Fins[side&1] = 1
 	d := &c.Sides[side&1]
 	c.lock.Lock()
 	if d.Fin == finNone {
 		d.Fin, d.FinSeq = finSent, s.seq+s.size
 	}
 	c.lock.Unlock()
+}
+
+// believed reports whether the receiver can believe a RST (RFC 5961 3): it has to
+// carry the number that the receiver expects next, which lies between what that has
+// acknowledged and what has passed. What it does believe shows in what follows.
+func (c *Conn) believed(side uint32, s *segment) bool {
+	d, other := &c.Sides[side&1], &c.Sides[side&1^1]
+	c.lock.Lock()
+	first, last := other.Acked-d.Seq, d.Next
+	if d.Fin != finNone {
+		last = d.FinSeq + 1
+	}
+	c.lock.Unlock()
+	return !after(first, s.seq) && !after(s.seq, last)
 }
 
 // acknowledge notes whether a segment from one side acknowledges the other one's

@@ -7,9 +7,9 @@ import (
 	"github.com/waggle-bpf/waggle/bpf/tc"
 )
 
-// received notes what a segment from the peer says. It returns the payload that
-// was not seen before. The lock is held.
-func (d *Side) received(s *segment) uint32 {
+// received notes what a segment from the peer says of a pair in that state. It
+// returns the payload that was not seen before. The lock is held.
+func (d *Side) received(s *segment, state State) uint32 {
 	if s.stamps != 0 {
 		d.StampFrom = s.stamp
 	}
@@ -24,7 +24,9 @@ func (d *Side) received(s *segment) uint32 {
 	if d.Fin != finNone {
 		end = d.FinSeq // a FIN takes up a sequence number, but is no byte
 	}
-	if !after(end, d.Next) {
+	// Nor must one be counted that was lost on its way here, and that only an
+	// acknowledgement behind it tells of. What is not counted yet may be ahead.
+	if s.size == 0 && state != Watching || !after(end, d.Next) {
 		return 0
 	}
 	fresh := end - d.Next
@@ -80,7 +82,7 @@ func (c *Conn) trySplice(ctx *tc.Context, side uint32, s *segment) (State, uint3
 			mine.join(other, s, x, y)
 			c.State = Spliced
 		}
-		fresh = mine.received(s)
+		fresh = mine.received(s, c.State)
 		state = c.State
 		c.lock.Unlock()
 	}
@@ -92,7 +94,7 @@ func (c *Conn) trySplice(ctx *tc.Context, side uint32, s *segment) (State, uint3
 // pass notes a segment from a side, and returns the pair's state and the new payload.
 func (c *Conn) pass(d *Side, s *segment) (State, uint32) {
 	c.lock.Lock()
-	fresh := d.received(s)
+	fresh := d.received(s, c.State)
 	state := c.State
 	c.lock.Unlock()
 	return state, fresh

@@ -1,0 +1,131 @@
+package kern
+
+import (
+	"testing"
+
+	"github.com/waggle-bpf/waggle/bpf"
+	"github.com/waggle-bpf/waggle/bpf/bpftest"
+	"github.com/waggle-bpf/waggle/bpf/packet"
+	"github.com/waggle-bpf/waggle/bpf/tc"
+)
+
+// The ends of the tests' pair: the forwarder is 10.0.0.2 and 10.0.1.1.
+const (
+	theClient, itsFront   = "10.0.0.1:40000", "10.0.0.2:80"
+	theBackend, itsSource = "10.0.1.2:8080", "10.0.1.1:50000"
+)
+
+// slot is the place of the tests' pair.
+const slot = 3
+
+// What the client's and the backend's next bytes are numbered. Either side's own
+// connection has its numbers further on by shift.
+const (
+	up, down uint32 = 1000, 5000
+	shift    uint32 = 100
+)
+
+// spliced makes a pair that has just been spliced.
+func spliced(t *testing.T) (*bpftest.Kernel, *Conn, *Meter) {
+	t.Helper()
+	k := bpftest.New(t)
+	c, m := Conns.Lookup(slot), Meters.Lookup(slot)
+	c.State, m.State = Spliced, Spliced
+	ends := [2][2]string{Client: {theClient, itsFront}, Backend: {theBackend, itsSource}}
+	for i, end := range ends {
+		var s segment
+		p := bpftest.Packet{Src: end[0], Dst: end[1]}
+		k.TC(func(ctx *tc.Context) tc.Action { s.parse(ctx, packet.EthernetLen); return tc.OK }, p)
+		c.Sides[i] = Side{Tuple: s.from(), Known: knownAll, Out: 7}
+		if err := Flows.Update(s.from(), Ref{Slot: slot, Side: uint32(i)}, bpf.Any); !err.Ok() {
+			t.Fatal(err)
+		}
+	}
+	client, backend := &c.Sides[Client], &c.Sides[Backend]
+	client.Next, backend.Acked = up, up+shift
+	backend.Next, client.Acked = down, down+shift
+	client.Seq, client.Ack = shift, ^shift+1
+	backend.Seq, backend.Ack = shift, ^shift+1
+	return k, c, m
+}
+
+// says is a segment of one side; seq and ack count from the first byte after
+// the splice.
+type says struct {
+	side     int
+	flags    packet.TCPFlags
+	seq, ack uint32
+	size     int
+}
+
+func (s says) packet() bpftest.Packet {
+	p := bpftest.Packet{Flags: packet.ACK | s.flags, Payload: string(make([]byte, s.size))}
+	if s.side == Client {
+		p.Src, p.Dst, p.Seq, p.Ack = theClient, itsFront, up+s.seq, down+shift+s.ack
+	} else {
+		p.Src, p.Dst, p.Seq, p.Ack = theBackend, itsSource, down+s.seq, up+shift+s.ack
+	}
+	return p
+}
+
+// TestEnds lets segments come in the orders that networks have in store, and looks at
+// what the meter says in the end.
+func TestEnds(t *testing.T) {
+	const (
+		fin = packet.FIN
+		rst = packet.RST
+	)
+	// Both sides say ten bytes, and the client ends first.
+	clean := []says{
+		{Client, 0, 0, 0, 10}, {Backend, 0, 0, 10, 10}, {Client, fin, 10, 10, 0},
+		{Backend, fin, 10, 11, 0}, {Client, 0, 11, 11, 0},
+	}
+	closed := Meter{State: Ended, Bytes: [2]uint64{10, 10}, Fins: [2]uint32{1, 1}, FirstFin: 1 + Client}
+	tests := []struct {
+		name     string
+		segments []says
+		want     Meter
+	}{
+		{"clean end", clean, closed},
+		{"everything twice", append(clean, clean...), closed},
+		{"half an end", clean[:3], Meter{State: Spliced, Bytes: [2]uint64{10, 10}, Fins: [2]uint32{Client: 1}, FirstFin: 1 + Client}},
+		{"end with the last byte", []says{{Backend, fin, 0, 0, 10}, {Backend, fin, 0, 0, 10}},
+			Meter{State: Spliced, Bytes: [2]uint64{Backend: 10}, Fins: [2]uint32{Backend: 1}, FirstFin: 1 + Backend}},
+		{"acknowledgement behind an end that was lost",
+			[]says{{Client, 0, 0, 0, 10}, {Backend, 0, 0, 10, 10}, {Client, 0, 11, 10, 0}},
+			Meter{State: Spliced, Bytes: [2]uint64{10, 10}}},
+		{"the end again, behind an acknowledgement",
+			[]says{{Client, 0, 0, 0, 10}, {Client, 0, 11, 0, 0}, {Client, fin, 10, 0, 0}, {Client, 0, 11, 0, 0}},
+			Meter{State: Spliced, Bytes: [2]uint64{Client: 10}, Fins: [2]uint32{Client: 1}, FirstFin: 1 + Client}},
+		{"the end before the bytes", []says{{Client, fin, 10, 0, 0}, {Client, 0, 0, 0, 10}, {Client, 0, 11, 0, 0}},
+			Meter{State: Spliced, Bytes: [2]uint64{Client: 10}, Fins: [2]uint32{Client: 1}, FirstFin: 1 + Client}},
+		{"keep-alive with a byte", []says{{Client, 0, 0, 0, 10}, {Client, 0, 9, 0, 1}},
+			Meter{State: Spliced, Bytes: [2]uint64{Client: 10}}},
+		{"reset", []says{{Client, 0, 0, 0, 10}, {Client, rst, 10, 0, 0}},
+			Meter{State: Spliced, Bytes: [2]uint64{Client: 10}, Reset: 1 + Client}},
+		{"reset with bytes on their way", []says{{Client, 0, 0, 0, 10}, {Client, rst, 0, 0, 0}},
+			Meter{State: Spliced, Bytes: [2]uint64{Client: 10}, Reset: 1 + Client}},
+		{"reset behind the end", []says{{Client, fin, 0, 0, 0}, {Client, rst, 1, 0, 0}},
+			Meter{State: Spliced, Fins: [2]uint32{Client: 1}, FirstFin: 1 + Client, Reset: 1 + Client}},
+		{"reset that nobody believes", []says{{Client, 0, 0, 0, 10}, {Client, rst, 11, 0, 0}, {Backend, 0, 0, 10, 0}, {Client, rst, 9, 0, 0}},
+			Meter{State: Spliced, Bytes: [2]uint64{Client: 10}}},
+		{"reset in answer to what came too late", append(clean[:5:5], says{Backend, rst, 11, 0, 0}), closed},
+		{"reset, and one of who was reset", []says{{Client, rst, 0, 0, 0}, {Backend, rst, 0, 0, 0}},
+			Meter{State: Spliced, Reset: 1 + Client}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			k, _, m := spliced(t)
+			for _, s := range test.segments {
+				if r := k.TC(Ingress, s.packet()); r.Redirect == nil {
+					t.Errorf("%+v was not passed on: %v", s, r.Verdict)
+				}
+			}
+			got := *m
+			got.Last = 0
+			if got != test.want {
+				t.Errorf("got  %+v\nwant %+v", got, test.want)
+			}
+		})
+	}
+}
