@@ -238,12 +238,16 @@ func (j *janitor) findLoops() {
 	clear(j.ours)
 }
 
-// rounds counts how many times the bytes of a connection have been through here.
+// rounds counts how many times the bytes of a connection have been through here. The
+// connection that it came from is older. One that seems to be younger, or the same, has
+// that address by chance: a client's port that we dial another backend from, often.
 func (j *janitor) rounds(c *conn) int {
 	for n := range maxRounds {
-		if c = j.ours[c.peer]; c == nil {
+		before := j.ours[c.peer]
+		if before == nil || before.id >= c.id {
 			return n
 		}
+		c = before
 	}
 	return maxRounds
 }
