@@ -30,6 +30,7 @@ type conn struct {
 	target  target           // dialing
 	backend *backend.Backend // greeting
 	pair    *engine.Pair     // greeting; with a state from forwarding on
+	leave   func()           // what the gate wants to be told with; may be nil
 
 	watch watch // the janitor's
 }
@@ -96,6 +97,9 @@ func (c *conn) serve() {
 	growStack()
 	end, r := c.forward()
 	c.close(r)
+	if c.leave != nil {
+		c.leave()
+	}
 	f := c.listener.forwarder
 	f.conns.remove(c)
 	c.report(end, r)
@@ -113,7 +117,7 @@ func (c *conn) forward() (engine.End, *refusal) {
 		return engine.End{}, r
 	}
 	c.phase.Store(int32(dialing))
-	if r := c.dial(); r != nil {
+	if r := c.enter(&o); r != nil {
 		o.release()
 		return engine.End{}, r
 	}

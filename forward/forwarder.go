@@ -28,12 +28,15 @@ type Options struct {
 	Output io.Writer
 	// Notice is told, in a line, what an operator should know. It may be nil.
 	Notice func(string)
+	// Gate is what connections go through before a backend is dialled; nil for nothing.
+	Gate Gate
 }
 
 // Forwarder forwards connections.
 type Forwarder struct {
 	notices notices
 	output  io.Writer
+	gate    Gate // nil for none
 	started time.Time
 	files   files
 	spare   spare
@@ -64,6 +67,7 @@ func New(cfg *config.Config, o Options) (*Forwarder, error) {
 	f := &Forwarder{
 		notices:   notices{out: o.Notice},
 		output:    o.Output,
+		gate:      o.Gate,
 		started:   time.Now(),
 		metrics:   metrics.New(),
 		listeners: make(map[netip.AddrPort]*listener),

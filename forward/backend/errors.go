@@ -158,6 +158,10 @@ func Reason(err error) string {
 	return otherCause
 }
 
+// Local tells whether an error of Dial says nothing about the backend: it is this
+// machine that lacks something, or whoever dialled does not want it any more.
+func Local(err error) bool { return local(err) }
+
 // local tells whether an error says nothing about the backend.
 func local(err error) bool {
 	for _, c := range causes {
