@@ -18,7 +18,7 @@ type arrow struct {
 // Tests may import testkit on top of this, and what they compare with.
 var arrows = []arrow{
 	{"cmd/waggle", []string{"internal/cli"}},
-	{"internal/cli", []string{"agent", "httpwatch", "forward", "redirect", "idle", "load", "compile", "internal/bindgen", "internal/compiler/diag", "internal/abi", "internal/suggest"}},
+	{"internal/cli", []string{"agent", "httpwatch", "forward", "redirect", "idle", "target", "load", "compile", "internal/bindgen", "internal/compiler/diag", "internal/abi", "internal/suggest"}},
 	{"internal/bindgen", []string{"compile", "internal/abi"}},
 	{"agent", []string{"httpwatch", "forward", "redirect", "idle", "load"}},
 
@@ -27,6 +27,14 @@ var arrows = []arrow{
 	{"forward/engine/packet/kern", []string{"bpf"}},
 	{"forward/engine/sockmap/kern", []string{"bpf"}},
 	{"httpwatch", []string{"load", "bpf"}},
+	{"idle/watch/sockops/kern", []string{"bpf"}},
+	{"idle/watch/watchtest", []string{"idle/watch", "internal/testkit"}},
+	{"idle/watch/proxy", []string{"idle/watch", "forward"}},
+	{"idle/watch", []string{"idle/watch", "idle/cgroup", "load", "bpf"}},
+	{"idle/cgroup", []string{"load/probe"}},
+	{"idle/policy", []string{"idle/watch"}},
+	{"idle", []string{"idle", "target", "forward", "load"}},
+	{"target", nil},
 	// What engines' tests share; it makes networks.
 	{"forward/engine/enginetest", []string{"forward/engine", "internal/testkit"}},
 	{"load", []string{"internal/abi", "internal/faultinfo"}},
@@ -45,6 +53,7 @@ var arrows = []arrow{
 	{"forward/admin", []string{"forward", "forward/handover"}},
 	{"forward/daemon", []string{"forward"}},
 	{"forward", []string{"forward", "load"}},
+	{"wake", []string{"forward", "target"}},
 
 	{"compile", []string{"internal/compiler", "internal/abi", "internal/faultinfo"}},
 	{"internal/compiler/diag", nil},
@@ -119,8 +128,8 @@ var doors = []struct {
 	{"github.com/alecthomas/kong", []string{"internal/cli"}, "the command line is the command's business"},
 	{"github.com/cilium/ebpf", []string{"load", "compile", "httpwatch", "forward/engine", "internal/cli", "internal/compiler/object", "internal/testkit", "bench", "examples", "tests", "internal/bindgen", "internal/abi/gen"}, "the compiler's middle must not depend on the loader's library"},
 	{"golang.org/x/tools/go/ssa", []string{"internal/compiler/source", "internal/compiler/subset", "internal/compiler/lower"}, "below lower there is only our own representation"},
-	{"testing", []string{"bpf/bpftest", "internal/testkit", "forward/engine/enginetest", "tests", "bench"}, "test hooks don't belong in what users run"},
-	{"os/exec", []string{"internal/testkit", "internal/abi/gen", "internal/lint", "bench", "examples", "tests", "internal/compiler/source", "load"}, "waggle needs no other program; source asks for a Go toolchain, load looks up executables to probe"},
+	{"testing", []string{"bpf/bpftest", "internal/testkit", "forward/engine/enginetest", "idle/watch/watchtest", "tests", "bench"}, "test hooks don't belong in what users run"},
+	{"os/exec", []string{"idle/process", "idle/watch/watchtest", "target", "internal/testkit", "internal/abi/gen", "internal/lint", "bench", "examples", "tests", "internal/compiler/source", "load"}, "waggle needs no other program but those it is told to run; source asks for a Go toolchain, load looks up executables to probe"},
 }
 
 func TestDoors(t *testing.T) {
