@@ -8,6 +8,7 @@ import (
 
 	"github.com/waggle-bpf/waggle/forward/engine"
 	"github.com/waggle-bpf/waggle/forward/engine/auto"
+	"github.com/waggle-bpf/waggle/forward/engine/copy"
 )
 
 // packetEngine is the engine whose connections need nothing of us any more.
@@ -35,12 +36,18 @@ type made struct {
 	err    error
 }
 
-// get returns the engine of a name. The error says why it can't run here.
+// get returns the engine of a name. The error says why it can't run here. What it does
+// not take, because of something about that pair, goes to one that takes any.
 func (e *engines) get(name string) (engine.Engine, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	m := e.make(name)
-	return m.engine, m.err
+	if m.err != nil || name == auto.Name || name == takesAny || name == copy.Name {
+		return m.engine, m.err
+	}
+	last := e.make(takesAny)
+	return some(auto.New(e.options.refused,
+		auto.Candidate{Name: name, Engine: m.engine}, auto.Candidate{Name: takesAny, Engine: last.engine, Err: last.err}))
 }
 
 func (e *engines) make(name string) made {

@@ -13,6 +13,9 @@ import (
 // who ask for them: sockmap and uring are no faster for most, and have limits.
 var byMerit = []string{packet.Name, splice.Name, copy.Name}
 
+// takesAny is the engine that refuses no pair.
+const takesAny = splice.Name
+
 // makers make the engines.
 var makers = map[string]func(*engines) (engine.Engine, error){
 	copy.Name:    func(*engines) (engine.Engine, error) { return copy.New(), nil },

@@ -10,6 +10,9 @@ import (
 // byMerit are the engines that auto tries.
 var byMerit = []string{copy.Name}
 
+// takesAny is the engine that refuses no pair.
+const takesAny = copy.Name
+
 // makers make the engines. The others are Linux's.
 var makers = map[string]func(*engines) (engine.Engine, error){
 	copy.Name: func(*engines) (engine.Engine, error) { return copy.New(), nil },

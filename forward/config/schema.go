@@ -112,7 +112,7 @@ func (d *decoder) listener(l *Listener, r *routes) []field {
 		{name: "address", want: "ADDRESS:PORT", doc: "Where to listen. `:PORT` is all addresses of the machine, IPv4 and IPv6.", set: parsed(d, &l.Address, "ADDRESS:PORT", parseListen)},
 		{name: "to", want: wantGroup, doc: "Where connections go that no route takes. Without it they are refused.", set: d.group(func(g *Group) { l.Default = g })},
 		{name: "routes", want: "list", doc: "Where connections go: the first route whose conditions all hold counts.", set: d.routes(r), sub: d.routeFields(new(rule))},
-		{name: "engine", want: codeList(Engines), std: Engines[0], doc: "What moves the bytes. All but `auto` refuse connections that the engine can't take.", set: d.choice(Engines, func(i int) { l.Engine = Engines[i] })},
+		{name: "engine", want: codeList(Engines), std: Engines[0], doc: "What moves the bytes. All but `auto` have to be able to run on this machine; a connection that the engine can't take goes with `splice`, and the access log says why.", set: d.choice(Engines, func(i int) { l.Engine = Engines[i] })},
 		{name: "proxy", want: "mapping", doc: "Whose PROXY headers (version 1 or 2) say who the client is. A list of networks is short for `from`.", set: d.proxy(l), sub: d.proxyFields(l)},
 	}
 }
