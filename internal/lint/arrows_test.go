@@ -28,7 +28,7 @@ var arrows = []arrow{
 	{"forward/engine/sockmap/kern", []string{"bpf"}},
 	{"httpwatch", []string{"load", "bpf"}},
 	{"idle/watch/sockops/kern", []string{"bpf"}},
-	{"idle/watch/watchtest", []string{"idle/watch", "internal/testkit"}},
+	{"idle/watch/watchtest", []string{"idle/watch", "internal/testkit", "load"}},
 	{"idle/watch/proxy", []string{"idle/watch", "forward"}},
 	{"idle/watch", []string{"idle/watch", "idle/cgroup", "load", "bpf"}},
 	{"idle/cgroup", []string{"load/probe"}},

@@ -1,0 +1,212 @@
+//go:build linux
+
+// Package procfs watches connections by reading /proc/net/tcp and tcp6 again and
+// again. It needs no rights and works on every kernel, but what lives for less than
+// the time between two looks is not seen, and each look costs time for every socket
+// of the network namespace. What connections have moved it asks sock_diag for, if
+// that is there: then the last look before the end counts.
+package procfs
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/waggle-bpf/waggle/idle/watch"
+	"github.com/waggle-bpf/waggle/idle/watch/sockets"
+)
+
+// Options say what to watch.
+type Options struct {
+	// Ports are the service's ports. If there is none, all count on which somebody
+	// listens.
+	Ports []uint16
+	// PID is a process in the network namespace to watch; 0 for the calling thread's.
+	// Bytes are known of the latter only.
+	PID int
+	// Every is how often to look: every half second if it is 0. It is less often
+	// if looking takes long.
+	Every time.Duration
+
+	share int // other than the usual
+}
+
+const (
+	defaultEvery = 500 * time.Millisecond
+	// Of the time, 1/defaultShare is spent looking, at most. The kernel goes through
+	// its whole table of connections each time, which has its size by the machine's
+	// memory: 256 Ki places take 15 ms.
+	defaultShare = 20
+)
+
+// Watcher looks which connections there are.
+type Watcher struct {
+	options Options
+	proc    *sockets.Proc
+	diag    *sockets.Diag // nil if there is none
+
+	mu    sync.Mutex // of what follows; only Run writes
+	conns map[key]*conn
+	last  uint64 // the number given last
+	round uint64
+}
+
+// key tells open connections apart.
+type key struct {
+	client netip.AddrPort
+	port   uint16
+}
+
+type conn struct {
+	watch.Conn
+	cookie uint64 // 0 if not known
+	bytes  watch.Bytes
+	round  uint64 // when it was seen last
+}
+
+// Open prepares to watch.
+func Open(o Options) (*Watcher, error) {
+	if o.Every <= 0 {
+		o.Every = defaultEvery
+	}
+	if o.share == 0 {
+		o.share = defaultShare
+	}
+	w := &Watcher{options: o, conns: make(map[key]*conn)}
+	var err error
+	if w.proc, err = sockets.OpenProc(o.PID); err != nil {
+		return nil, err
+	}
+	if o.PID == 0 {
+		w.diag, _ = sockets.OpenDiag() // without it there are no bytes
+	}
+	if _, err := w.look(time.Now(), true); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+// Name implements watch.Watcher.
+func (w *Watcher) Name() string { return "procfs" }
+
+// Where implements watch.Watcher.
+func (w *Watcher) Where() string {
+	return fmt.Sprintf("/proc/net/tcp every %v", w.options.Every)
+}
+
+// Close implements watch.Watcher.
+func (w *Watcher) Close() error {
+	err := w.proc.Close()
+	if w.diag != nil {
+		err = errors.Join(err, w.diag.Close())
+	}
+	return err
+}
+
+// Run implements watch.Watcher.
+func (w *Watcher) Run(ctx context.Context, sink func(watch.Event)) error {
+	for _, c := range w.conns {
+		sink(watch.Event{Kind: watch.Opened, Conn: c.Conn, Time: c.Opened})
+	}
+	for {
+		began := time.Now()
+		events, err := w.look(began, false)
+		if err != nil {
+			return err
+		}
+		for _, e := range events {
+			sink(e)
+		}
+		pause := time.NewTimer(max(w.options.Every, time.Duration(w.options.share)*time.Since(began)))
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return nil
+		case <-pause.C:
+		}
+	}
+}
+
+// look lists what is there and compares it with what was there before.
+func (w *Watcher) look(now time.Time, first bool) ([]watch.Event, error) {
+	there, err := w.connections()
+	if err != nil {
+		return nil, err
+	}
+	return w.compare(there, now, first), nil
+}
+
+// compare returns what has happened: first what has ended, then what is new.
+func (w *Watcher) compare(there []sockets.Socket, now time.Time, first bool) (events []watch.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.round++
+	var fresh []*conn
+	for i := range there {
+		s := &there[i]
+		k := key{s.Remote, s.Local.Port()}
+		c := w.conns[k]
+		if c != nil && (c.cookie == s.Cookie || s.Cookie == 0 || c.cookie == 0) {
+			c.cookie, c.round = max(c.cookie, s.Cookie), w.round
+			if s.Bytes.Known {
+				c.bytes = s.Bytes
+			}
+			continue
+		}
+		fresh = append(fresh, &conn{
+			Conn:   watch.Conn{Client: s.Remote, Port: k.port, Opened: now, Found: first},
+			cookie: s.Cookie, bytes: s.Bytes, round: w.round,
+		})
+	}
+	for k, c := range w.conns {
+		if c.round != w.round {
+			delete(w.conns, k)
+			events = append(events, watch.Event{Kind: watch.Closed, Conn: c.Conn, Time: now, Bytes: c.bytes})
+		}
+	}
+	slices.SortFunc(events, func(a, b watch.Event) int { return cmp.Compare(a.ID, b.ID) })
+	for _, c := range fresh {
+		w.last++
+		c.ID = w.last
+		w.conns[key{c.Client, c.Port}] = c
+		events = append(events, watch.Event{Kind: watch.Opened, Conn: c.Conn, Time: now})
+	}
+	return events
+}
+
+// connections lists the connections to the service, with what they have moved if
+// there are any.
+func (w *Watcher) connections() ([]sockets.Socket, error) {
+	list, err := w.proc.Connections(w.options.Ports)
+	if err != nil || len(list) == 0 || w.diag == nil {
+		return list, err
+	}
+	counted := make(map[key]sockets.Socket, len(list))
+	err = w.diag.Connections(w.options.Ports, func(s *sockets.Socket) {
+		counted[key{s.Remote, s.Local.Port()}] = *s
+	})
+	for i := range list {
+		s := &list[i]
+		if c, ok := counted[key{s.Remote, s.Local.Port()}]; ok {
+			s.Bytes, s.Cookie = c.Bytes, c.Cookie
+		}
+	}
+	return list, err
+}
+
+// Moved implements watch.Watcher.
+func (w *Watcher) Moved(each func(id uint64, b watch.Bytes)) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.conns {
+		if c.bytes.Known {
+			each(c.ID, c.bytes)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+//go:build linux
+
+package sockops
+
+import (
+	"context"
+	"time"
+
+	"github.com/waggle-bpf/waggle/idle/cgroup"
+	"github.com/waggle-bpf/waggle/idle/watch"
+	"github.com/waggle-bpf/waggle/idle/watch/sockets"
+)
+
+// lister lists the connections that there are.
+type lister interface {
+	Connections(sockets.Ports, func(*sockets.Socket)) error
+	Close() error
+	cookies() bool // whether it knows them
+}
+
+type (
+	diagLister struct{ *sockets.Diag }
+	procLister struct{ *sockets.Proc }
+)
+
+func (diagLister) cookies() bool { return true }
+func (procLister) cookies() bool { return false }
+
+func (l procLister) Connections(ports sockets.Ports, each func(*sockets.Socket)) error {
+	list, err := l.Proc.Connections(ports)
+	for i := range list {
+		each(&list[i])
+	}
+	return err
+}
+
+// openLister prefers what knows cookies and cgroups, and counts bytes.
+func openLister() (lister, error) {
+	if d, err := sockets.OpenDiag(); err == nil {
+		return diagLister{d}, nil
+	}
+	p, err := sockets.OpenProc(0)
+	if err != nil {
+		return nil, err
+	}
+	return procLister{p}, nil
+}
+
+// lookEvery is how often to look after connections that were there before the
+// program, as long as there are any.
+const lookEvery = time.Second
+
+// follow looks after the connections that no event will tell of.
+func (w *Watcher) follow(ctx context.Context) error {
+	for {
+		w.mu.Lock()
+		silent := w.silent
+		w.mu.Unlock()
+		if silent == 0 {
+			return nil // there will never be more of them
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(lookEvery):
+			if err := w.look(later); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// reason is why to look what connections there are.
+type reason int
+
+const (
+	before reason = iota // the program tells nothing of those that were there before it
+	later                // so see whether these are over
+	loss                 // events were lost
+)
+
+// look compares what is known with what is there.
+func (w *Watcher) look(why reason) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lookLocked(why)
+}
+
+func (w *Watcher) lookLocked(why reason) error {
+	accepted, err := w.filter()
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	there := make(map[uint64]bool)
+	err = w.list.Connections(w.options.Ports, func(s *sockets.Socket) {
+		if accepted(s) {
+			there[w.seen(s, why, now)] = true
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for id, c := range w.conns {
+		if !there[id] && (c.silent || why == loss) {
+			w.closed(id, c, now, c.bytes)
+		}
+	}
+	return nil
+}
+
+// seen takes a connection that is there, and returns its number. One that has not been
+// heard of is told of unless an event will do it.
+func (w *Watcher) seen(s *sockets.Socket, why reason, now time.Time) uint64 {
+	id, c := w.find(s.Cookie, s.Remote, s.Local.Port())
+	if c == nil {
+		if why == later {
+			return 0
+		}
+		if id = s.Cookie; id == 0 {
+			w.made--
+			id = w.made
+		}
+		c = &conn{Conn: watch.Conn{ID: id, Client: s.Remote, Port: s.Local.Port(), Opened: now, Found: true}}
+		w.conns[id] = c
+		if why == before { // Run will tell
+			c.silent = true
+			w.silent++
+		} else {
+			w.sink(watch.Event{Kind: watch.Opened, Conn: c.Conn, Time: now})
+		}
+	}
+	if c.silent {
+		c.bytes = s.Bytes
+	}
+	return id
+}
+
+// filter returns what tells the connections that sockets of the cgroup have accepted
+// from others of the network namespace.
+func (w *Watcher) filter() (func(*sockets.Socket) bool, error) {
+	d, ok := w.list.(diagLister)
+	if !ok {
+		all := len(w.options.Ports) == 0
+		return func(*sockets.Socket) bool { return !all }, nil
+	}
+	groups, err := cgroup.IDs(w.options.Cgroup)
+	if err != nil {
+		return nil, err
+	}
+	listening := make(map[uint16]bool)
+	err = d.Listeners(w.options.Ports, func(s *sockets.Socket) { listening[s.Local.Port()] = true })
+	return func(s *sockets.Socket) bool {
+		return listening[s.Local.Port()] && (s.Cgroup == 0 || groups[s.Cgroup])
+	}, err
+}

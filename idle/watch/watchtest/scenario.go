@@ -1,0 +1,244 @@
+//go:build linux
+
+package watchtest
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/waggle-bpf/waggle/idle/watch"
+)
+
+// Rig is a watcher that watches a service.
+type Rig struct {
+	watch.Watcher
+	// Dual and V4 are where clients connect to, and Other what is not watched.
+	Dual, V4, Other netip.AddrPort
+	// Rest is how long a watcher may take to see what a connection has moved.
+	Rest time.Duration
+}
+
+// Direct is the rig of a watcher that is not in the way.
+func (s *Service) Direct(w watch.Watcher, rest time.Duration) *Rig {
+	return &Rig{Watcher: w, Dual: s.Dual, V4: s.V4, Other: s.Other, Rest: rest}
+}
+
+// Log collects the events of a watcher.
+type Log struct {
+	t testing.TB
+
+	mu     sync.Mutex
+	events []watch.Event
+	more   chan struct{}
+}
+
+// Follow runs a watcher until the test ends, and collects its events.
+func Follow(t testing.TB, w watch.Watcher) *Log {
+	l := &Log{t: t, more: make(chan struct{}, 1)}
+	Run(t, w, l.add)
+	return l
+}
+
+// Run runs a watcher until the test ends.
+func Run(t testing.TB, w watch.Watcher, sink func(watch.Event)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx, sink) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("run watcher: %v", err)
+		}
+		if err := w.Close(); err != nil {
+			t.Errorf("close watcher: %v", err)
+		}
+	})
+}
+
+func (l *Log) add(e watch.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.events = append(l.events, e)
+	select {
+	case l.more <- struct{}{}:
+	default:
+	}
+}
+
+// Events are the events so far.
+func (l *Log) Events() []watch.Event {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.events)
+}
+
+// Await waits for the event of a kind about a client.
+func (l *Log) Await(kind watch.Kind, client netip.AddrPort) watch.Event {
+	l.t.Helper()
+	for timeout := time.After(patience); ; {
+		for _, e := range l.Events() {
+			if e.Kind == kind && e.Client == client {
+				return e
+			}
+		}
+		select {
+		case <-l.more:
+		case <-timeout:
+			l.t.Fatalf("no event of kind %d about %v in %+v", kind, client, l.Events())
+		}
+	}
+}
+
+// step is a connection of the scenario.
+type step struct {
+	name string
+	at   func(*Rig) netip.AddrPort
+	do   func(*Client, *Rig)
+}
+
+func dual4(r *Rig) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), r.Dual.Port())
+}
+func dual6(r *Rig) netip.AddrPort { return netip.AddrPortFrom(netip.IPv6Loopback(), r.Dual.Port()) }
+func v4(r *Rig) netip.AddrPort    { return r.V4 }
+func other(r *Rig) netip.AddrPort {
+	return netip.AddrPortFrom(netip.IPv6Loopback(), r.Other.Port())
+}
+
+var scenario = []step{
+	{"IPv4, closed by the client", v4, func(c *Client, r *Rig) {
+		c.Ask(1000, 2000)
+		r.rest()
+		c.Close()
+	}},
+	{"IPv6, closed by the client", dual6, func(c *Client, r *Rig) {
+		c.Ask(100_000, 20)
+		r.rest()
+		c.Close()
+	}},
+	{"IPv4 to a socket of IPv6", dual4, func(c *Client, r *Rig) {
+		c.Ask(20, 100_000)
+		r.rest()
+		c.Close()
+	}},
+	{"not watched", other, func(c *Client, r *Rig) {
+		c.Ask(1000, 1000)
+		c.Close()
+	}},
+	{"closed by the service", dual6, func(c *Client, r *Rig) {
+		c.Send(3000, 4000, max(r.Rest, time.Millisecond))
+		c.Receive(4000)
+		c.AwaitEnd()
+		c.Close()
+	}},
+	{"half-closed by the client", v4, func(c *Client, r *Rig) {
+		c.Send(5000, 6000, max(r.Rest, time.Millisecond))
+		if err := c.CloseWrite(); err != nil {
+			c.t.Fatal(err)
+		}
+		c.Receive(6000)
+		c.AwaitEnd()
+		c.Close()
+	}},
+	{"reset by the client", dual4, func(c *Client, r *Rig) {
+		c.Ask(700, 800)
+		r.rest()
+		c.Reset()
+	}},
+	{"without a word", v4, func(c *Client, r *Rig) {
+		r.rest()
+		c.Close()
+	}},
+}
+
+func (r *Rig) rest() { time.Sleep(r.Rest) }
+
+// want is what the scenario gives, whoever watches.
+const want = `opened: IPv4, closed by the client, at v4
+closed: IPv4, closed by the client, 1000 in, 2000 out
+opened: IPv6, closed by the client, at dual
+closed: IPv6, closed by the client, 100000 in, 20 out
+opened: IPv4 to a socket of IPv6, at dual
+closed: IPv4 to a socket of IPv6, 20 in, 100000 out
+opened: closed by the service, at dual
+closed: closed by the service, 3000 in, 4000 out
+opened: half-closed by the client, at v4
+closed: half-closed by the client, 5000 in, 6000 out
+opened: reset by the client, at dual
+closed: reset by the client, 700 in, 800 out
+opened: without a word, at v4
+closed: without a word, 0 in, 0 out
+`
+
+// Scenario plays the scenario and compares the events.
+func Scenario(t *testing.T, r *Rig) {
+	l := Follow(t, r.Watcher)
+	names := make(map[netip.AddrPort]string)
+	for _, s := range scenario {
+		began := time.Now()
+		c := Dial(t, s.at(r))
+		names[c.Addr()] = s.name
+		watched := s.at(r).Port() != r.Other.Port()
+		if watched {
+			checkOpened(t, r, l.Await(watch.Opened, c.Addr()), began)
+		}
+		s.do(c, r)
+		if watched {
+			checkClosed(t, l.Await(watch.Closed, c.Addr()), began)
+		}
+	}
+	if got := r.describe(l.Events(), names); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// slack is for what two clocks may differ by.
+const slack = 50 * time.Millisecond
+
+func checkOpened(t *testing.T, r *Rig, e watch.Event, began time.Time) {
+	t.Helper()
+	if e.Opened.Before(began.Add(-slack)) || e.Opened.After(time.Now().Add(slack)) || e.Time != e.Opened {
+		t.Errorf("opened at %v, told for %v, but it was after %v", e.Opened, e.Time, began)
+	}
+	if e.Found {
+		t.Error("found, but it was opened under the watcher's eyes")
+	}
+}
+
+func checkClosed(t *testing.T, e watch.Event, began time.Time) {
+	t.Helper()
+	if lasted := e.Time.Sub(e.Opened); lasted < 0 || lasted > time.Since(began)+slack {
+		t.Errorf("lasted %v of %v", lasted, time.Since(began))
+	}
+}
+
+// describe writes events down, with what differs each time left out.
+func (r *Rig) describe(events []watch.Event, names map[netip.AddrPort]string) string {
+	ports := map[uint16]string{r.Dual.Port(): "dual", r.V4.Port(): "v4"}
+	var b strings.Builder
+	for _, e := range events {
+		name := names[e.Client]
+		if name == "" {
+			name = "somebody else, " + e.Client.String()
+		}
+		switch e.Kind {
+		case watch.Opened:
+			fmt.Fprintf(&b, "opened: %s, at %s\n", name, ports[e.Port])
+		case watch.Closed:
+			if !e.Bytes.Known {
+				fmt.Fprintf(&b, "closed: %s\n", name)
+				continue
+			}
+			fmt.Fprintf(&b, "closed: %s, %d in, %d out\n", name, e.Bytes.In, e.Bytes.Out)
+		case watch.Refused:
+			fmt.Fprintf(&b, "refused: %s\n", name)
+		}
+	}
+	return b.String()
+}
