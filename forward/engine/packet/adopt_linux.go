@@ -27,7 +27,7 @@ func (e *Engine) adopt() {
 
 // adoptSlot takes over what a slot holds.
 func (e *Engine) adoptSlot(slot uint32) {
-	p := &pair{engine: e, slot: slot, meter: e.slots.meter(slot), over: make(chan struct{})}
+	p := &pair{engine: e, slot: slot, meter: e.slots.meter(slot), adopted: true, over: make(chan struct{})}
 	c, err := e.kernel.pair(slot)
 	if err != nil || c.State == kern.Unused {
 		e.slots.give(slot)
@@ -41,50 +41,20 @@ func (e *Engine) adoptSlot(slot uint32) {
 		return
 	}
 	e.counters.adopted.Add(1)
-	p.seen = true
-	e.mu.Lock()
-	e.pairs[slot] = p
-	e.mu.Unlock()
+	p.seen.Store(true)
+	e.know(p)
+	p.look()
 }
 
-// review looks at all pairs, and ends adopted ones that are over: nobody else waits
-// for them.
-func (e *Engine) review() {
-	e.mu.Lock()
-	pairs := make([]*pair, 0, len(e.pairs))
-	for _, p := range e.pairs {
-		pairs = append(pairs, p)
-	}
-	e.mu.Unlock()
-	for _, p := range pairs {
-		p.look()
-		if p.conn != nil {
-			continue
+// reserve keeps the ports of adopted connections to backends from others, as soon as
+// that can be done.
+func (e *Engine) reserve() {
+	for _, p := range e.all() {
+		if p.adopted && p.reserved == nil {
+			_ = e.kernel.ns.do(func() (err error) {
+				p.reserved, err = reserve(&p.tuples[kern.Backend])
+				return err
+			})
 		}
-		if p.isOver() {
-			p.end()
-			e.linger(p)
-		} else if p.reserved == nil {
-			p.reserved = e.reserve(&p.tuples[kern.Backend])
-		}
-	}
-}
-
-// reserve keeps the port of a connection to a backend from others; nil if it can't be
-// done yet.
-func (e *Engine) reserve(t *kern.Tuple) (r *reservation) {
-	_ = e.kernel.ns.do(func() (err error) {
-		r, err = reserve(t)
-		return err
-	})
-	return r
-}
-
-func (p *pair) isOver() bool {
-	select {
-	case <-p.over:
-		return true
-	default:
-		return false
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/waggle-bpf/waggle/forward/engine"
 	"github.com/waggle-bpf/waggle/forward/engine/packet/kern"
 	"github.com/waggle-bpf/waggle/forward/engine/pump"
+	"github.com/waggle-bpf/waggle/load"
 )
 
 // Name is the engine's name.
@@ -65,8 +66,11 @@ type Engine struct {
 	pairs   map[uint32]*pair // those linked, by slot
 	leaving []*pair          // those that linger, the first one to go first
 
-	stop chan struct{}
-	work sync.WaitGroup
+	events  *load.Stream[uint32]
+	deaf    atomic.Bool   // the programs tell somebody else
+	lingers chan struct{} // the first pair has begun to linger
+	stop    chan struct{}
+	work    sync.WaitGroup
 }
 
 // New loads and attaches the programs, or takes over those that are there. An error
@@ -86,10 +90,15 @@ func New(o Options) (*Engine, error) {
 		opts: o, mover: o.Mover, kernel: k, slots: k.slots, devices: k.devices,
 		addresses: addresses{ns: k.ns},
 		localNet:  localNet{ns: k.ns},
-		pairs:     map[uint32]*pair{}, stop: make(chan struct{}),
+		pairs:     map[uint32]*pair{},
+		lingers:   make(chan struct{}, 1), stop: make(chan struct{}),
+	}
+	if e.events, err = k.Events(load.StreamOptions{FlushInterval: time.Hour}); err != nil {
+		return nil, errors.Join(fmt.Errorf("start engine packet: %w", err), k.close())
 	}
 	e.counters.init()
 	e.adopt()
+	e.work.Go(e.listen)
 	e.work.Go(e.keepHouse)
 	return e, nil
 }
@@ -123,6 +132,7 @@ func (e *Engine) Forward(p *engine.Pair) engine.End {
 // pinned; if there are none, nothing stays behind.
 func (e *Engine) Close() error {
 	close(e.stop)
+	err := e.events.Close()
 	e.work.Wait()
 	e.mu.Lock()
 	for _, p := range e.leaving {
@@ -133,38 +143,10 @@ func (e *Engine) Close() error {
 		p.reserved.close()
 	}
 	e.mu.Unlock()
-	var err error
 	if e.kernel.idle() {
-		err = e.localNet.restore()
+		err = errors.Join(err, e.localNet.restore())
 	}
 	return errors.Join(err, e.kernel.close(), e.mover.Close())
-}
-
-// housekeeping is how often the engine looks at the meters. Nothing is in a hurry:
-// what was spliced moves by itself, and of what has ended only entries are left.
-const housekeeping = 200 * time.Millisecond
-
-// adoptEvery is how often the engine looks for processes that have ended.
-const adoptEvery = 10 * housekeeping
-
-// keepHouse sees what has become of the pairs, lets those go that have lingered, and
-// adopts the pairs of processes that have ended.
-func (e *Engine) keepHouse() {
-	tick := time.NewTicker(housekeeping)
-	defer tick.Stop()
-	for adopted := time.Now(); ; {
-		select {
-		case <-e.stop:
-			return
-		case now := <-tick.C:
-			e.review()
-			e.dismiss(now)
-			if now.Sub(adopted) > adoptEvery {
-				e.adopt()
-				adopted = now
-			}
-		}
-	}
 }
 
 // counters are what Stats tells.

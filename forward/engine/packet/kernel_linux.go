@@ -206,9 +206,6 @@ func (k *kernel) close() error {
 		err = k.unpinIfIdle()
 	}
 	needed := k.pinned && k.slots != nil && !k.idle()
-	if k.slots != nil {
-		err = errors.Join(err, k.slots.close())
-	}
 	if k.Kern != nil && !(k.filters && needed) { // closing removes filters
 		err = errors.Join(err, k.Kern.Close())
 	}

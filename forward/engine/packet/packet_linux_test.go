@@ -2,7 +2,9 @@ package packet
 
 import (
 	"io"
+	"maps"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -137,7 +139,7 @@ func exchange(t *testing.T, from, to *net.TCPConn, n int) {
 func (e *Engine) find(conn *engine.Pair) *pair {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, p := range e.pairs {
+	for _, p := range slices.AppendSeq(slices.Clone(e.leaving), maps.Values(e.pairs)) {
 		if p.conn == conn {
 			return p
 		}

@@ -70,12 +70,16 @@ type pair struct {
 	tuples tuples
 	linked time.Duration // on the monotonic clock
 
-	// conn is nil if the pair was adopted; reserved is for those only.
+	// conn is nil if the pair was adopted and nobody has asked for it; the engine's
+	// mutex guards it then. reserved is for those that were adopted only.
 	conn     *engine.Pair
+	adopted  bool
 	reserved *reservation
-	seen     bool // that it was spliced; only keepHouse looks
-	over     chan struct{}
-	once     sync.Once
+	over     chan struct{} // closed when the pair is
+
+	seen     atomic.Bool // that it was spliced
+	ending   atomic.Bool // that it has ended or was reset
+	settling atomic.Bool // somebody will look again
 
 	leave time.Time // when to remove the entries, once it lingers
 }
@@ -96,23 +100,41 @@ func (e *Engine) link(p *engine.Pair) (*pair, error) {
 	}
 	pr.slot, pr.meter = slot, e.slots.meter(slot)
 	pr.meter.State = kern.Watching
+	e.know(pr) // before the programs do, which may tell of it at once
 	if err := e.kernel.enter(slot, c); err != nil {
+		e.forget(pr)
 		e.slots.give(slot)
 		e.counters.stay("maps refuse the pair")
 		return nil, err
 	}
 	e.counters.linked.Add(1)
-	e.mu.Lock()
-	e.pairs[slot] = pr
-	e.mu.Unlock()
 	return pr, nil
+}
+
+// know enters a pair.
+func (e *Engine) know(p *pair) {
+	e.mu.Lock()
+	e.pairs[p.slot] = p
+	e.mu.Unlock()
+}
+
+// forget takes out a pair that won't linger.
+func (e *Engine) forget(p *pair) {
+	e.mu.Lock()
+	delete(e.pairs, p.slot)
+	e.mu.Unlock()
+}
+
+// knows reports whether the slot is still that pair's.
+func (e *Engine) knows(p *pair) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.pairs[p.slot] == p
 }
 
 // unlink makes the programs forget a pair.
 func (e *Engine) unlink(p *pair) {
-	e.mu.Lock()
-	delete(e.pairs, p.slot)
-	e.mu.Unlock()
+	e.forget(p)
 	e.remove(p)
 }
 
@@ -146,16 +168,63 @@ func (p *pair) Ended(d engine.Direction) bool { return atomic.LoadUint32(&p.mete
 // a RST that the receiver did not accept is followed by packets.
 const settle = 500 * time.Millisecond
 
-// look sees what has become of the pair.
-func (p *pair) look() {
+// look sees what has become of the pair, and reports whether that is news.
+func (p *pair) look() (news bool) {
 	state := p.state()
-	if state >= kern.Spliced && !p.seen {
-		p.seen = true
-		p.nowSpliced()
+	if state < kern.Spliced || !p.engine.knows(p) {
+		return false
 	}
+	if p.seen.CompareAndSwap(false, true) {
+		p.nowSpliced()
+		news = true
+	}
+	reset := state == kern.Spliced && atomic.LoadUint32(&p.meter.Reset) != 0
+	if (reset || state == kern.Ended) && p.ending.CompareAndSwap(false, true) {
+		news = true
+	}
+	switch {
+	case state == kern.Ended:
+		p.end()
+	case reset:
+		p.lookAgain()
+	}
+	return news
+}
+
+// lookAgain ends a pair that was reset when it has settled.
+func (p *pair) lookAgain() {
 	silent := monotonic() - time.Duration(atomic.LoadUint64(&p.meter.Last))
-	if state == kern.Ended || state == kern.Spliced && p.meter.Reset != 0 && silent > settle {
-		p.once.Do(func() { close(p.over) })
+	if silent >= settle {
+		p.end()
+	} else if p.settling.CompareAndSwap(false, true) {
+		time.AfterFunc(settle-silent, func() {
+			p.settling.Store(false)
+			p.look()
+		})
+	}
+}
+
+// end ends the waiting for the pair's end. An adopted one that nobody waits for goes.
+func (p *pair) end() {
+	e := p.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if p.isOver() {
+		return
+	}
+	close(p.over)
+	if p.conn == nil {
+		p.how()
+		e.lingerLocked(p)
+	}
+}
+
+func (p *pair) isOver() bool {
+	select {
+	case <-p.over:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -163,9 +232,6 @@ func (p *pair) look() {
 func (p *pair) nowSpliced() {
 	took := time.Duration(p.meter.Switched) - p.linked
 	p.engine.counters.switchedAfter(took)
-	if p.conn == nil {
-		return
-	}
 	p.conn.SetMeter(p)
 	p.conn.SetState(Name, fmt.Sprintf("spliced after %v", took.Round(time.Microsecond)))
 	p.conn.Wake()
@@ -192,7 +258,7 @@ func (p *pair) wait() engine.End {
 	p.silence()
 	p.detach()
 	p.engine.linger(p)
-	return p.end()
+	return p.how()
 }
 
 // detach leaves what is known of a pair by now with the connection, which may be asked
@@ -211,8 +277,8 @@ func (p *pair) detach() {
 	p.conn.SetMeter(&last)
 }
 
-// end returns how a pair has ended that is over.
-func (p *pair) end() engine.End {
+// how returns how a pair has ended that is over, and counts it.
+func (p *pair) how() engine.End {
 	resets := [...]engine.Cause{kern.Client: engine.ClientReset, kern.Backend: engine.BackendReset}
 	closes := [...]engine.Cause{kern.Client: engine.ClientClosed, kern.Backend: engine.BackendClosed}
 	if r := p.meter.Reset; r != 0 {
@@ -230,7 +296,7 @@ func (p *pair) abort() engine.End {
 	if cause == engine.Shutdown && p.engine.kernel.pinned {
 		p.silence()
 		p.detach()
-		p.engine.release(p)
+		p.engine.forget(p) // for the next process to adopt
 		return engine.End{Cause: cause}
 	}
 	p.engine.counters.reset.Add(1)
@@ -247,37 +313,6 @@ func (p *pair) silence() {
 	for _, c := range []*net.TCPConn{p.conn.Client, p.conn.Backend} {
 		_ = control(c, func(fd int) error { return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_REPAIR, 1) })
 	}
-}
-
-// linger keeps a pair's entries for a while.
-func (e *Engine) linger(p *pair) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.pairs, p.slot)
-	p.leave = time.Now().Add(e.opts.Linger)
-	e.leaving = append(e.leaving, p)
-}
-
-// dismiss removes the entries of pairs that have lingered.
-func (e *Engine) dismiss(now time.Time) {
-	for {
-		e.mu.Lock()
-		if len(e.leaving) == 0 || now.Before(e.leaving[0].leave) {
-			e.mu.Unlock()
-			return
-		}
-		p := e.leaving[0]
-		e.leaving = e.leaving[1:]
-		e.mu.Unlock()
-		e.remove(p)
-	}
-}
-
-// release gives a pair up without touching it: it is for the next process to adopt.
-func (e *Engine) release(p *pair) {
-	e.mu.Lock()
-	delete(e.pairs, p.slot)
-	e.mu.Unlock()
 }
 
 // monotonic is the clock of bpf.KtimeGetNS.

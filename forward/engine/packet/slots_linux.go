@@ -2,6 +2,7 @@ package packet
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -16,7 +17,6 @@ import (
 // slots are the places for pairs in the maps. Processes that share the maps share
 // them: a slot belongs to whoever has put himself into its Meter.
 type slots struct {
-	memory []byte // of the map of meters
 	meters []kern.Meter
 	me     owner
 
@@ -35,10 +35,12 @@ func openSlots(m *ebpf.Map, me owner) (*slots, error) {
 		return nil, fmt.Errorf("map meters into memory: %w", err)
 	}
 	meters := unsafe.Slice((*kern.Meter)(unsafe.Pointer(unsafe.SliceData(memory))), n)
-	return &slots{memory: memory, meters: meters, me: me}, nil
+	s := &slots{meters: meters, me: me}
+	// Not when the engine is closed: whoever still asks a pair what it has moved
+	// would take the process down.
+	runtime.AddCleanup(s, func(memory []byte) { _ = unix.Munmap(memory) }, memory)
+	return s, nil
 }
-
-func (s *slots) close() error { return unix.Munmap(s.memory) }
 
 // take returns a slot that was free and whose meter is zero.
 func (s *slots) take() (uint32, bool) {

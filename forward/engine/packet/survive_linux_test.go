@@ -44,8 +44,8 @@ func runForwarder(listen, to string) error {
 	context.AfterFunc(ctx, func() { l.Close() })
 	fmt.Printf("listening on %v\n", l.Addr())
 	var pairs sync.Map
-	go report(ctx, e)
-	var work sync.WaitGroup
+	var work, reports sync.WaitGroup
+	reports.Go(func() { report(ctx, e) })
 	for {
 		client, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -70,6 +70,7 @@ func runForwarder(listen, to string) error {
 	}
 	pairs.Range(func(p, _ any) bool { p.(*engine.Pair).Abort(engine.Shutdown); return true })
 	work.Wait()
+	reports.Wait()
 	return e.Close()
 }
 
@@ -224,13 +225,17 @@ func TestKill(t *testing.T) {
 func TestUpgrade(t *testing.T) {
 	server := echo(t)
 	first := command.Start(t, "-to", server.Addr().String())
-	ts := talk(t, first.Expect(`listening on (\S+)`)[1], crowd)
-	first.Expect(fmt.Sprintf("switched %d ", crowd))
+	addr := first.Expect(`listening on (\S+)`)[1]
+	ts := talk(t, addr, crowd)
+	few := talk(t, addr, 5)
+	first.Expect(fmt.Sprintf("switched %d ", crowd+5))
 
 	second := command.Start(t, "-to", server.Addr().String())
 	more := talk(t, second.Expect(`listening on (\S+)`)[1], crowd)
 	second.Expect(fmt.Sprintf("switched %d ", crowd))
 	ts.more(crowd)
+	few.end() // of which the programs tell the second one
+	first.Expect(fmt.Sprintf("active %d finished 5 reset 0", crowd))
 	first.Interrupt()
 	second.Expect(fmt.Sprintf("adopted %d ", crowd))
 	ts.more(crowd)

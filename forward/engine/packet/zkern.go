@@ -79,6 +79,11 @@ func (k *Kern) open() (err error) {
 	return nil
 }
 
+// Events opens the events that the programs send to Events.
+func (k *Kern) Events(opts load.StreamOptions) (*load.Stream[uint32], error) {
+	return load.Events[uint32](k.Handle, "Events", opts)
+}
+
 // AttachEgress attaches the program Egress.
 func (k *Kern) AttachEgress(t load.Target) ([]*load.Link, error) {
 	return k.Attach("Egress", t)

@@ -2,15 +2,17 @@ package kern
 
 import "github.com/waggle-bpf/waggle/bpf/packet"
 
-// ending notes that a side ends its direction, or everything.
-func (c *Conn) ending(m *Meter, side uint32, s *segment) {
+// ending notes that a side ends its direction, or everything: then it reports whether
+// that is news.
+func (c *Conn) ending(m *Meter, side uint32, s *segment) bool {
 	if s.has(packet.RST) {
 		// Who has closed answers with RST to what comes late, and so does who has
 		// been reset: that tells nothing.
-		if c.State != Ended && m.Reset == 0 && c.believed(side, s) {
-			m.Reset = 1 + side
+		if c.State == Ended || m.Reset != 0 || !c.believed(side, s) {
+			return false
 		}
-		return
+		m.Reset = 1 + side
+		return true
 	}
 	if m.FirstFin == 0 {
 		m.FirstFin = 1 + side
@@ -22,6 +24,7 @@ func (c *Conn) ending(m *Meter, side uint32, s *segment) {
 		d.Fin, d.FinSeq = finSent, s.seq+s.size
 	}
 	c.lock.Unlock()
+	return false
 }
 
 // believed reports whether the receiver can believe a RST (RFC 5961 3): it has to

@@ -1,6 +1,7 @@
 package kern
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/waggle-bpf/waggle/bpf"
@@ -85,33 +86,34 @@ func TestEnds(t *testing.T) {
 		name     string
 		segments []says
 		want     Meter
+		events   int
 	}{
-		{"clean end", clean, closed},
-		{"everything twice", append(clean, clean...), closed},
-		{"half an end", clean[:3], Meter{State: Spliced, Bytes: [2]uint64{10, 10}, Fins: [2]uint32{Client: 1}, FirstFin: 1 + Client}},
+		{"clean end", clean, closed, 1},
+		{"everything twice", append(clean, clean...), closed, 1},
+		{"half an end", clean[:3], Meter{State: Spliced, Bytes: [2]uint64{10, 10}, Fins: [2]uint32{Client: 1}, FirstFin: 1 + Client}, 0},
 		{"end with the last byte", []says{{Backend, fin, 0, 0, 10}, {Backend, fin, 0, 0, 10}},
-			Meter{State: Spliced, Bytes: [2]uint64{Backend: 10}, Fins: [2]uint32{Backend: 1}, FirstFin: 1 + Backend}},
+			Meter{State: Spliced, Bytes: [2]uint64{Backend: 10}, Fins: [2]uint32{Backend: 1}, FirstFin: 1 + Backend}, 0},
 		{"acknowledgement behind an end that was lost",
 			[]says{{Client, 0, 0, 0, 10}, {Backend, 0, 0, 10, 10}, {Client, 0, 11, 10, 0}},
-			Meter{State: Spliced, Bytes: [2]uint64{10, 10}}},
+			Meter{State: Spliced, Bytes: [2]uint64{10, 10}}, 0},
 		{"the end again, behind an acknowledgement",
 			[]says{{Client, 0, 0, 0, 10}, {Client, 0, 11, 0, 0}, {Client, fin, 10, 0, 0}, {Client, 0, 11, 0, 0}},
-			Meter{State: Spliced, Bytes: [2]uint64{Client: 10}, Fins: [2]uint32{Client: 1}, FirstFin: 1 + Client}},
+			Meter{State: Spliced, Bytes: [2]uint64{Client: 10}, Fins: [2]uint32{Client: 1}, FirstFin: 1 + Client}, 0},
 		{"the end before the bytes", []says{{Client, fin, 10, 0, 0}, {Client, 0, 0, 0, 10}, {Client, 0, 11, 0, 0}},
-			Meter{State: Spliced, Bytes: [2]uint64{Client: 10}, Fins: [2]uint32{Client: 1}, FirstFin: 1 + Client}},
+			Meter{State: Spliced, Bytes: [2]uint64{Client: 10}, Fins: [2]uint32{Client: 1}, FirstFin: 1 + Client}, 0},
 		{"keep-alive with a byte", []says{{Client, 0, 0, 0, 10}, {Client, 0, 9, 0, 1}},
-			Meter{State: Spliced, Bytes: [2]uint64{Client: 10}}},
+			Meter{State: Spliced, Bytes: [2]uint64{Client: 10}}, 0},
 		{"reset", []says{{Client, 0, 0, 0, 10}, {Client, rst, 10, 0, 0}},
-			Meter{State: Spliced, Bytes: [2]uint64{Client: 10}, Reset: 1 + Client}},
+			Meter{State: Spliced, Bytes: [2]uint64{Client: 10}, Reset: 1 + Client}, 1},
 		{"reset with bytes on their way", []says{{Client, 0, 0, 0, 10}, {Client, rst, 0, 0, 0}},
-			Meter{State: Spliced, Bytes: [2]uint64{Client: 10}, Reset: 1 + Client}},
+			Meter{State: Spliced, Bytes: [2]uint64{Client: 10}, Reset: 1 + Client}, 1},
 		{"reset behind the end", []says{{Client, fin, 0, 0, 0}, {Client, rst, 1, 0, 0}},
-			Meter{State: Spliced, Fins: [2]uint32{Client: 1}, FirstFin: 1 + Client, Reset: 1 + Client}},
+			Meter{State: Spliced, Fins: [2]uint32{Client: 1}, FirstFin: 1 + Client, Reset: 1 + Client}, 1},
 		{"reset that nobody believes", []says{{Client, 0, 0, 0, 10}, {Client, rst, 11, 0, 0}, {Backend, 0, 0, 10, 0}, {Client, rst, 9, 0, 0}},
-			Meter{State: Spliced, Bytes: [2]uint64{Client: 10}}},
-		{"reset in answer to what came too late", append(clean[:5:5], says{Backend, rst, 11, 0, 0}), closed},
+			Meter{State: Spliced, Bytes: [2]uint64{Client: 10}}, 0},
+		{"reset in answer to what came too late", append(clean[:5:5], says{Backend, rst, 11, 0, 0}), closed, 1},
 		{"reset, and one of who was reset", []says{{Client, rst, 0, 0, 0}, {Backend, rst, 0, 0, 0}},
-			Meter{State: Spliced, Reset: 1 + Client}},
+			Meter{State: Spliced, Reset: 1 + Client}, 1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -123,6 +125,10 @@ func TestEnds(t *testing.T) {
 			}
 			got := *m
 			got.Last = 0
+			events := slices.Repeat([]uint32{slot}, test.events)
+			if told := bpftest.Events(k, &Events); !slices.Equal(told, events) {
+				t.Errorf("told %d, want %d", told, events)
+			}
 			if got != test.want {
 				t.Errorf("got  %+v\nwant %+v", got, test.want)
 			}

@@ -49,7 +49,8 @@ func arrive(ctx *tc.Context, l2 int) tc.Action {
 		m.Tried++
 		return tc.Next
 	}
-	if before == Watching && m.State == Watching {
+	news := before == Watching && m.State == Watching
+	if news {
 		m.Switched = now
 		m.State = Spliced
 	}
@@ -57,13 +58,25 @@ func arrive(ctx *tc.Context, l2 int) tc.Action {
 		m.Last = now
 	}
 	bpf.AtomicAdd(&m.Bytes[side], uint64(fresh))
-	if s.has(packet.FIN | packet.RST) {
-		c.ending(m, side, &s)
+	if s.has(packet.FIN|packet.RST) && c.ending(m, side, &s) {
+		news = true
 	}
 	if c.acknowledge(side, &s) {
 		m.State = Ended
+		news = true
+	}
+	if news {
+		tell(ref.Slot)
 	}
 	return forward(ctx, c, side, &s, l2)
+}
+
+// tell tells user space to look at a pair.
+func tell(slot uint32) {
+	if e := Events.Reserve(); e != nil {
+		*e = slot
+		Events.Submit(e)
+	}
 }
 
 // forward sends a segment from one side on to the other one's peer.

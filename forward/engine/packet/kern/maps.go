@@ -15,5 +15,10 @@ var Conns = bpf.Array[Conn]{MaxEntries: Slots}
 // Meters holds what user space sees of them.
 var Meters = bpf.Array[Meter]{MaxEntries: Slots, Flags: bpf.Mmapable}
 
+// Events tells of pairs, by their slots, that something has become of them: they were
+// spliced, a side was reset, or they have ended. What it was their meters say. It is
+// not shared: it belongs to the process whose programs these are.
+var Events = bpf.RingBuf[uint32]{MaxEntries: 64 << 10}
+
 // Counts adds up packets.
 var Counts = bpf.PerCPUArray[Totals]{MaxEntries: 1}
