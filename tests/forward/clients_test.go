@@ -252,8 +252,10 @@ func metric(t *testing.T, name string, labels ...string) float64 {
 	defer res.Body.Close()
 	var sum float64
 	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
-		series, value, _ := strings.Cut(lines.Text(), " ")
-		series, rest, _ := strings.Cut(series, "{")
+		line := lines.Text()
+		behind := strings.LastIndexByte(line, ' ') // labels may have blanks
+		value := line[behind+1:]
+		series, rest, _ := strings.Cut(line[:max(behind, 0)], "{")
 		missing := slices.ContainsFunc(labels, func(l string) bool { return !strings.Contains(rest, l) })
 		if v, err := strconv.ParseFloat(value, 64); series == name && !missing && err == nil {
 			sum += v

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"text/tabwriter"
 	"time"
@@ -218,54 +219,143 @@ listeners:
 groups:
   echo: ["127.0.0.1:9007"]
 timeouts: {header: 10m}
+limits: {per_source: PER_SOURCE}
+metrics: 127.0.0.1:8900
+access_log: none
 drain: 1s
 `
 
 // TestSilentClients: clients that connect and say nothing don't slow down those that
-// do.
+// do, and can't take all the room there is: of the 50,000 that come, the forwarder keeps
+// as many of each address as it may, and refuses the others.
+//
+//	WAGGLE_LONG=1 go test ./tests/forward -run TestSilentClients -v
 func TestSilentClients(t *testing.T) {
 	testkit.RequireRoot(t)
 	startEcho(t)
-	f := startForwarder(t, headConfig, echoFront)
-	silent := silentClients(scaled(50_000, 2000))
-	base := slowest(t)
-	for i := range silent {
-		c, err := net.Dial("tcp4", at(echoFront))
-		if err != nil {
-			t.Fatalf("silent client %d of %d: %v", i, silent, err)
-		}
-		defer c.Close()
+	const sources = 5
+	come := scaled(50_000, 2500)
+	perSource := silentClients(come*4/5) / sources
+	held := sources * perSource
+	f := startForwarder(t, strings.ReplaceAll(headConfig, "PER_SOURCE", strconv.Itoa(perSource)), echoFront)
+	base, before := slowest(t), memory(t, f.PID())
+
+	start := time.Now()
+	var s silence
+	defer s.end()
+	for i := range sources {
+		s.running.Go(func() { s.dial(t, byte(i+1), come/sources) })
 	}
+	// Who does not fit into the listener's queue has to wait for the kernel to try again
+	// after 1, 3, 7, 15, 31 seconds.
+	within(t, 2*time.Minute, "the clients to be held or refused", func() bool {
+		return s.came.Load() == int64(come) && int(s.refused.Load()) == come-held
+	})
+	took := time.Since(start)
+	if n := metric(t, "waggle_forward_refused_total", `reason="too many connections of one source"`); int(n) != come-held {
+		t.Errorf("the metrics tell of %v refused clients, want %d", n, come-held)
+	}
+	grown := memory(t, f.PID()) - before
 	const (
 		attempts = 5
 		noise    = 5 * time.Millisecond // of a machine that does other things, too
 	)
 	var p99 time.Duration
 	for range attempts {
-		p99 = slowest(t)
-		t.Logf("99th percentile: %v, with %d silent clients %v", base, silent, p99)
-		if p99 <= 2*base+noise {
-			f.idle(t)
-			f.Interrupt()
-			return
+		if p99 = slowest(t); p99 <= 2*base+noise {
+			break
 		}
 	}
-	t.Errorf("%d silent clients make the 99th percentile %v instead of %v", silent, p99, base)
+	t.Logf("%d silent clients came in %.1f s, %d were refused; the others take %.1f KiB each; 99th percentile: %v without them, %v with them, %.2fx",
+		come, took.Seconds(), s.refused.Load(), float64(grown)/float64(held)/1024, base, p99, float64(p99)/float64(base))
+	if p99 > 2*base+noise {
+		t.Errorf("%d silent clients make the 99th percentile %v instead of %v", held, p99, base)
+	}
+	s.end()
+	f.idle(t)
+	f.Interrupt()
 }
 
-// silentClients is how many clients there can be, of those wanted: each takes a file
-// here, and one in the forwarder.
+// silence is clients that connect and say nothing.
+type silence struct {
+	running       sync.WaitGroup
+	came, refused atomic.Int64
+
+	mu   sync.Mutex
+	open map[net.Conn]bool
+	over bool
+}
+
+// dial lets n clients come from an address of their own.
+func (s *silence) dial(t *testing.T, source byte, n int) {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, source)}, KeepAlive: -1}
+	for range n {
+		c, err := dialer.Dial("tcp4", at(echoFront))
+		s.came.Add(1)
+		switch {
+		case errors.Is(err, syscall.ECONNRESET):
+			s.refused.Add(1)
+			continue
+		case err != nil:
+			t.Errorf("silent client: %v", err)
+			return
+		case !s.add(c):
+			return
+		}
+		s.running.Go(func() {
+			if _, err := c.Read(make([]byte, 1)); errors.Is(err, syscall.ECONNRESET) {
+				s.refused.Add(1)
+			}
+			s.remove(c)
+		})
+	}
+}
+
+func (s *silence) add(c net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		c.Close()
+		return false
+	}
+	if s.open == nil {
+		s.open = make(map[net.Conn]bool)
+	}
+	s.open[c] = true
+	return true
+}
+
+func (s *silence) remove(c net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.Close()
+	delete(s.open, c)
+}
+
+func (s *silence) end() {
+	s.mu.Lock()
+	s.over = true
+	for c := range s.open {
+		c.Close()
+	}
+	s.mu.Unlock()
+	s.running.Wait()
+}
+
+// silentClients is how many clients the forwarder can hold, of those wanted: it reckons
+// with two files for each connection, and keeps an eighth of all, and some, for other
+// things.
 func silentClients(wanted int) int {
 	limit := fileLimit()
 	const others = 1000
-	return min(wanted, limit-others)
+	return min(wanted, (limit*7/8-others)/2)
 }
 
 // slowest lets clients come one after the other, make a round trip and go, and
 // returns how long the slowest of a hundred takes.
 func slowest(t *testing.T) time.Duration {
 	t.Helper()
-	times := make([]time.Duration, 500)
+	times := make([]time.Duration, scaled(5000, 500))
 	for i := range times {
 		start := time.Now()
 		k, err := dialTalker(echoFront)
