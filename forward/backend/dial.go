@@ -17,7 +17,7 @@ func (g *Group) Dial(ctx context.Context, key Key) (*net.TCPConn, *Backend, erro
 	return g.DialControl(ctx, key, nil)
 }
 
-// DialControl is Dial with socket options for this connection alone, set after those
+// DialControl is Dial with socket options for this connection alone, set before those
 // of the group's own Control. An error of either ends the dial.
 func (g *Group) DialControl(ctx context.Context, key Key, control Control) (*net.TCPConn, *Backend, error) {
 	s := g.set.Load()

@@ -317,7 +317,7 @@ func TestControl(t *testing.T) {
 	}
 	defer conn.Close()
 	defer b.Release()
-	if got, want := strings.Join(order, ", "), "group "+addr+", connection "+addr; got != want {
+	if got, want := strings.Join(order, ", "), "connection "+addr+", group "+addr; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if socketOption(t, conn, syscall.SOL_SOCKET, syscall.SO_KEEPALIVE) != 1 {

@@ -73,7 +73,8 @@ func (u untimed) Deadline() (time.Time, bool) {
 
 // prepare sets the options of a socket and begins to connect it.
 func (d *dialer) prepare(fd int, control Control) error {
-	for _, f := range [...]Control{d.control, control} {
+	// What is configured has the last word.
+	for _, f := range [...]Control{control, d.control} {
 		if f == nil {
 			continue
 		}

@@ -50,6 +50,24 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
+// TestBigSegments has a client behind a wire whose packets are bigger than the socket
+// option for their size can say.
+func TestBigSegments(t *testing.T) {
+	here := testkit.NewNS(t)
+	wire := testkit.NewWire(t, testkit.NewNS(t), here, 1)
+	for _, end := range []testkit.End{wire.A, wire.B} {
+		var err error
+		end.NS.Do(t, func() { err = rtnl.Do(func(c *rtnl.Conn) error { return c.SetMTU(end.Index, 65535) }) })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var e *Engine
+	here.Do(t, func() { e = start(t) })
+	local := netip.MustParseAddr("127.0.0.1")
+	(&place{"local backend", wire.A.NS, here, wire.B.V4, local}).test(t, e, here)
+}
+
 func (pl *place) test(t *testing.T, e *Engine, here *testkit.NS) {
 	client, near := meet(t, pl.client, here, pl.front, nil)
 	far, backend := meet(t, here, pl.backend, pl.back, func(fd int, to netip.AddrPort) error { return e.Prepare(near, fd, to) })

@@ -1,7 +1,6 @@
 package packet
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 
@@ -11,7 +10,8 @@ import (
 // Prepare sets options on the socket of a connection to a backend before it is made,
 // if the client's would else not go together with it: a backend on this machine would
 // send segments that fill loopback's big packets, and a client on another one could not
-// take them. So the backend is asked for segments of the client's size.
+// take them. So the backend is asked for segments of the client's size, as far as the
+// option goes. Where it doesn't, the pair may not fit together, which link finds out.
 func (e *Engine) Prepare(client *net.TCPConn, fd int, backend netip.AddrPort) error {
 	if e.addresses.interfaceOf(backend.Addr().Unmap()) == "" {
 		return nil
@@ -34,8 +34,11 @@ func (e *Engine) Prepare(client *net.TCPConn, fd int, backend netip.AddrPort) er
 	if err != nil {
 		return nil // the client is gone; others will notice
 	}
-	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_MAXSEG, int(size)); err != nil {
-		return fmt.Errorf("set segment size to the client's: %w", err)
+	if size >= minSegment {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_MAXSEG, int(min(size, maxSegment)))
 	}
 	return nil
 }
+
+// What TCP_MAXSEG takes: TCP_MIN_MSS to MAX_TCP_WINDOW of the kernel's net/tcp.h.
+const minSegment, maxSegment = 88, 32767
