@@ -61,6 +61,7 @@ type machine struct {
 
 // reactions are what the events lead to, before advance.
 var reactions = [...]func(*machine, event){
+	begun:         func(m *machine, _ event) { m.look() },
 	clientCame:    (*machine).came,
 	clientDialed:  (*machine).dialed,
 	clientMissed:  (*machine).missed,

@@ -54,14 +54,15 @@ type client struct {
 type eventKind int
 
 const (
-	clientCame    eventKind = iota
-	clientDialed            // it is connected with the target
-	clientMissed            // it was let through, but the target did not answer
-	clientGone              // it has left, from wherever it was
-	targetLooked            // err is nil if it is ready
-	targetStarted           // err is nil if it is ready
-	targetStopped           // err is nil if it has stopped
-	targetExited            // by itself, it seems
+	begun eventKind = iota
+	clientCame
+	clientDialed  // it is connected with the target
+	clientMissed  // it was let through, but the target did not answer
+	clientGone    // it has left, from wherever it was
+	targetLooked  // err is nil if it is ready
+	targetStarted // err is nil if it is ready
+	targetStopped // err is nil if it has stopped
+	targetExited  // by itself, it seems
 	timePassed
 	quitAsked // the target won't be needed any more
 )
@@ -74,7 +75,7 @@ type event struct {
 }
 
 func (e event) String() string {
-	name := [...]string{"came", "dialed", "missed", "gone", "looked", "started", "stopped", "exited", "time", "quit"}[e.kind]
+	name := [...]string{"begun", "came", "dialed", "missed", "gone", "looked", "started", "stopped", "exited", "time", "quit"}[e.kind]
 	if e.client != nil {
 		name += fmt.Sprintf(" %d", e.client.number)
 	}

@@ -18,7 +18,7 @@ type arrow struct {
 // Tests may import testkit on top of this, and what they compare with.
 var arrows = []arrow{
 	{"cmd/waggle", []string{"internal/cli"}},
-	{"internal/cli", []string{"agent", "httpwatch", "forward", "redirect", "idle", "target", "load", "compile", "internal/bindgen", "internal/compiler/diag", "internal/abi", "internal/suggest"}},
+	{"internal/cli", []string{"agent", "httpwatch", "forward", "redirect", "idle", "wake", "target", "load", "compile", "internal/bindgen", "internal/compiler/diag", "internal/abi", "internal/suggest"}},
 	{"internal/bindgen", []string{"compile", "internal/abi"}},
 	{"agent", []string{"httpwatch", "forward", "redirect", "idle", "load"}},
 
@@ -129,7 +129,7 @@ var doors = []struct {
 	{"github.com/cilium/ebpf", []string{"load", "compile", "httpwatch", "forward/engine", "internal/cli", "internal/compiler/object", "internal/testkit", "bench", "examples", "tests", "internal/bindgen", "internal/abi/gen"}, "the compiler's middle must not depend on the loader's library"},
 	{"golang.org/x/tools/go/ssa", []string{"internal/compiler/source", "internal/compiler/subset", "internal/compiler/lower"}, "below lower there is only our own representation"},
 	{"testing", []string{"bpf/bpftest", "internal/testkit", "forward/engine/enginetest", "idle/watch/watchtest", "tests", "bench"}, "test hooks don't belong in what users run"},
-	{"os/exec", []string{"idle/process", "idle/watch/watchtest", "target", "internal/testkit", "internal/abi/gen", "internal/lint", "bench", "examples", "tests", "internal/compiler/source", "load"}, "waggle needs no other program but those it is told to run; source asks for a Go toolchain, load looks up executables to probe"},
+	{"os/exec", []string{"idle/process", "wake", "idle/watch/watchtest", "target", "internal/testkit", "internal/abi/gen", "internal/lint", "bench", "examples", "tests", "internal/compiler/source", "load"}, "waggle needs no other program but those it is told to run; source asks for a Go toolchain, load looks up executables to probe"},
 }
 
 func TestDoors(t *testing.T) {
