@@ -143,9 +143,7 @@ func (e *Engine) Close() error {
 		p.reserved.close()
 	}
 	e.mu.Unlock()
-	if e.kernel.idle() {
-		err = errors.Join(err, e.localNet.restore())
-	}
+	err = errors.Join(err, e.localNet.close(!e.kernel.idle()))
 	return errors.Join(err, e.kernel.close(), e.mover.Close())
 }
 

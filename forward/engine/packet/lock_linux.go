@@ -18,7 +18,7 @@ type locks struct{ setup, use *os.File }
 
 // openLocks opens the locks for a directory of pins and takes use.
 func openLocks(dir string) (l *locks, err error) {
-	if err := os.MkdirAll(lockDir, 0o755); err != nil {
+	if err := os.MkdirAll(lockDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make directory for locks: %w", err)
 	}
 	name := filepath.Join(lockDir, filepath.Base(filepath.Dir(dir))+"-"+filepath.Base(dir))
