@@ -166,7 +166,7 @@ func growStack() byte {
 	return frame[len(os.Args)] // an index that the compiler doesn't know: it has to be there
 }
 
-// report tells the metrics and the access log of a connection that has ended.
+// report tells those who want to know of a connection that has ended.
 func (c *conn) report(end engine.End, r *refusal) {
 	lasted := time.Since(c.start)
 	m := c.service.metrics
@@ -179,14 +179,20 @@ func (c *conn) report(end engine.End, r *refusal) {
 	} else {
 		m.Closed(end.Cause, lasted)
 	}
-	if log := c.listener.forwarder.log.Load(); log != nil {
-		rec := c.record(lasted)
-		if r != nil {
-			rec.Refused, rec.Err = r.reason, text(r.err)
-		} else {
-			rec.Close, rec.Err = string(end.Cause), text(end.Err)
-		}
-		log.Write(rec)
+	f := c.listener.forwarder
+	log := f.log.Load()
+	if log == nil && f.ended == nil {
+		return
+	}
+	rec := c.record(lasted)
+	if r != nil {
+		rec.Refused, rec.Err = r.reason, text(r.err)
+	} else {
+		rec.Close, rec.Err = string(end.Cause), text(end.Err)
+	}
+	log.Write(rec)
+	if f.ended != nil {
+		f.ended(rec)
 	}
 }
 

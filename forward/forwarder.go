@@ -30,13 +30,17 @@ type Options struct {
 	Notice func(string)
 	// Gate is what connections go through before a backend is dialled; nil for nothing.
 	Gate Gate
+	// Ended is told of each connection when it is over, or refused: what the access log
+	// would say. It is called on the connection's own goroutine. It may be nil.
+	Ended func(*accesslog.Record)
 }
 
 // Forwarder forwards connections.
 type Forwarder struct {
 	notices notices
 	output  io.Writer
-	gate    Gate // nil for none
+	gate    Gate                    // nil for none
+	ended   func(*accesslog.Record) // nil for nobody
 	started time.Time
 	files   files
 	spare   spare
@@ -68,6 +72,7 @@ func New(cfg *config.Config, o Options) (*Forwarder, error) {
 		notices:   notices{out: o.Notice},
 		output:    o.Output,
 		gate:      o.Gate,
+		ended:     o.Ended,
 		started:   time.Now(),
 		metrics:   metrics.New(),
 		listeners: make(map[netip.AddrPort]*listener),
