@@ -36,7 +36,7 @@ func TestScenario(t *testing.T) {
 	watchtest.NeedDiag(t)
 	s := watchtest.Start(t)
 	w := open(t, Options{Ports: s.Ports()})
-	watchtest.Scenario(t, s.Direct(w, 15*every))
+	watchtest.Scenario(t, s.Direct(w, true))
 }
 
 // TestWithoutDiag: the connections are there, only their bytes are not known.

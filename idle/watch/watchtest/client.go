@@ -41,14 +41,14 @@ func (c *Client) Addr() netip.AddrPort {
 // Ask sends a request of some bytes and reads the answer, of some bytes, too.
 func (c *Client) Ask(up, down int) {
 	c.t.Helper()
-	c.Send(up, down, 0)
-	c.Receive(down)
+	c.send(up, down, byClient)
+	c.receive(down)
 }
 
-// Send sends a request. The service closes after linger, unless that is 0.
-func (c *Client) Send(up, down int, linger time.Duration) {
+// send sends a request.
+func (c *Client) send(up, down int, e end) {
 	c.t.Helper()
-	r := request{Upload: uint32(up - requestLen), Download: uint32(down), Linger: uint32(linger.Milliseconds())}
+	r := request{Upload: uint32(up - requestLen), Download: uint32(down), End: e}
 	if err := binary.Write(c, binary.BigEndian, &r); err != nil {
 		c.t.Fatal(err)
 	}
@@ -57,16 +57,16 @@ func (c *Client) Send(up, down int, linger time.Duration) {
 	}
 }
 
-// Receive reads so many bytes of answer.
-func (c *Client) Receive(down int) {
+// receive reads so many bytes of answer.
+func (c *Client) receive(down int) {
 	c.t.Helper()
 	if _, err := io.CopyN(io.Discard, c, int64(down)); err != nil {
 		c.t.Fatal(err)
 	}
 }
 
-// AwaitEnd waits until the service has closed.
-func (c *Client) AwaitEnd() {
+// awaitEnd waits until the service has closed.
+func (c *Client) awaitEnd() {
 	c.t.Helper()
 	if n, err := io.Copy(io.Discard, c); err != nil || n > 0 {
 		c.t.Fatalf("got %d bytes and %v, want the end", n, err)

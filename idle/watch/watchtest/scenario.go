@@ -20,13 +20,14 @@ type Rig struct {
 	watch.Watcher
 	// Dual and V4 are where clients connect to, and Other what is not watched.
 	Dual, V4, Other netip.AddrPort
-	// Rest is how long a watcher may take to see what a connection has moved.
-	Rest time.Duration
+	// Looks says that the watcher sees bytes only when it looks, and that it is to
+	// be waited for.
+	Looks bool
 }
 
 // Direct is the rig of a watcher that is not in the way.
-func (s *Service) Direct(w watch.Watcher, rest time.Duration) *Rig {
-	return &Rig{Watcher: w, Dual: s.Dual, V4: s.V4, Other: s.Other, Rest: rest}
+func (s *Service) Direct(w watch.Watcher, looks bool) *Rig {
+	return &Rig{Watcher: w, Dual: s.Dual, V4: s.V4, Other: s.Other, Looks: looks}
 }
 
 // Log collects the events of a watcher.
@@ -114,17 +115,17 @@ func other(r *Rig) netip.AddrPort {
 var scenario = []step{
 	{"IPv4, closed by the client", v4, func(c *Client, r *Rig) {
 		c.Ask(1000, 2000)
-		r.rest()
+		r.rest(1000, 2000)
 		c.Close()
 	}},
 	{"IPv6, closed by the client", dual6, func(c *Client, r *Rig) {
 		c.Ask(100_000, 20)
-		r.rest()
+		r.rest(100_000, 20)
 		c.Close()
 	}},
 	{"IPv4 to a socket of IPv6", dual4, func(c *Client, r *Rig) {
 		c.Ask(20, 100_000)
-		r.rest()
+		r.rest(20, 100_000)
 		c.Close()
 	}},
 	{"not watched", other, func(c *Client, r *Rig) {
@@ -132,47 +133,68 @@ var scenario = []step{
 		c.Close()
 	}},
 	{"closed by the service", dual6, func(c *Client, r *Rig) {
-		c.Send(3000, 4000, max(r.Rest, time.Millisecond))
-		c.Receive(4000)
-		c.AwaitEnd()
+		c.send(3000, 4000, byService)
+		c.receive(4000)
+		r.rest(3000, 4000)
+		r.end(c)
+		c.awaitEnd()
 		c.Close()
 	}},
 	{"half-closed by the client", v4, func(c *Client, r *Rig) {
-		c.Send(5000, 6000, max(r.Rest, time.Millisecond))
+		c.send(5000, 6000, byService)
 		if err := c.CloseWrite(); err != nil {
 			c.t.Fatal(err)
 		}
-		c.Receive(6000)
-		c.AwaitEnd()
+		c.receive(6000)
+		r.rest(5000, 6000)
+		r.end(c)
+		c.awaitEnd()
 		c.Close()
 	}},
 	{"reset by the client", dual4, func(c *Client, r *Rig) {
 		c.Ask(700, 800)
-		r.rest()
+		r.rest(700, 800)
 		c.Reset()
 	}},
 	{"without a word", v4, func(c *Client, r *Rig) {
-		r.rest()
 		c.Close()
 	}},
 }
 
-func (r *Rig) rest() { time.Sleep(r.Rest) }
+// rest waits until the watcher has seen what the only connection has moved.
+func (r *Rig) rest(in, out uint64) {
+	want := watch.Bytes{In: in, Out: out, Known: true}
+	for deadline := time.Now().Add(patience); r.Looks && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		seen := false
+		_ = r.Moved(func(_ uint64, b watch.Bytes) { seen = seen || b == want })
+		if seen {
+			return
+		}
+	}
+}
+
+// end makes the service close a connection.
+func (r *Rig) end(c *Client) {
+	say := Dial(c.t, other(r))
+	say.send(requestLen, 0, sayingSo)
+	say.awaitEnd()
+	say.Close()
+}
 
 // want is what the scenario gives, whoever watches.
-const want = `opened: IPv4, closed by the client, at v4
+const want = `opened: IPv4, closed by the client
 closed: IPv4, closed by the client, 1000 in, 2000 out
-opened: IPv6, closed by the client, at dual
+opened: IPv6, closed by the client
 closed: IPv6, closed by the client, 100000 in, 20 out
-opened: IPv4 to a socket of IPv6, at dual
+opened: IPv4 to a socket of IPv6
 closed: IPv4 to a socket of IPv6, 20 in, 100000 out
-opened: closed by the service, at dual
+opened: closed by the service
 closed: closed by the service, 3000 in, 4000 out
-opened: half-closed by the client, at v4
+opened: half-closed by the client
 closed: half-closed by the client, 5000 in, 6000 out
-opened: reset by the client, at dual
+opened: reset by the client
 closed: reset by the client, 700 in, 800 out
-opened: without a word, at v4
+opened: without a word
 closed: without a word, 0 in, 0 out
 `
 
@@ -186,14 +208,14 @@ func Scenario(t *testing.T, r *Rig) {
 		names[c.Addr()] = s.name
 		watched := s.at(r).Port() != r.Other.Port()
 		if watched {
-			checkOpened(t, r, l.Await(watch.Opened, c.Addr()), began)
+			checkOpened(t, l.Await(watch.Opened, c.Addr()), s.at(r).Port(), began)
 		}
 		s.do(c, r)
 		if watched {
 			checkClosed(t, l.Await(watch.Closed, c.Addr()), began)
 		}
 	}
-	if got := r.describe(l.Events(), names); got != want {
+	if got := describe(l.Events(), names); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
@@ -201,8 +223,11 @@ func Scenario(t *testing.T, r *Rig) {
 // slack is for what two clocks may differ by.
 const slack = 50 * time.Millisecond
 
-func checkOpened(t *testing.T, r *Rig, e watch.Event, began time.Time) {
+func checkOpened(t *testing.T, e watch.Event, port uint16, began time.Time) {
 	t.Helper()
+	if e.Port != port {
+		t.Errorf("opened to port %d, not %d", e.Port, port)
+	}
 	if e.Opened.Before(began.Add(-slack)) || e.Opened.After(time.Now().Add(slack)) || e.Time != e.Opened {
 		t.Errorf("opened at %v, told for %v, but it was after %v", e.Opened, e.Time, began)
 	}
@@ -219,8 +244,7 @@ func checkClosed(t *testing.T, e watch.Event, began time.Time) {
 }
 
 // describe writes events down, with what differs each time left out.
-func (r *Rig) describe(events []watch.Event, names map[netip.AddrPort]string) string {
-	ports := map[uint16]string{r.Dual.Port(): "dual", r.V4.Port(): "v4"}
+func describe(events []watch.Event, names map[netip.AddrPort]string) string {
 	var b strings.Builder
 	for _, e := range events {
 		name := names[e.Client]
@@ -229,7 +253,7 @@ func (r *Rig) describe(events []watch.Event, names map[netip.AddrPort]string) st
 		}
 		switch e.Kind {
 		case watch.Opened:
-			fmt.Fprintf(&b, "opened: %s, at %s\n", name, ports[e.Port])
+			fmt.Fprintf(&b, "opened: %s\n", name)
 		case watch.Closed:
 			if !e.Bytes.Known {
 				fmt.Fprintf(&b, "closed: %s\n", name)

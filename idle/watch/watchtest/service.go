@@ -22,7 +22,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/waggle-bpf/waggle/idle/watch/sockets"
 	"github.com/waggle-bpf/waggle/internal/testkit"
@@ -128,8 +127,20 @@ func serve() {
 // request is what a client asks for in its first bytes.
 type request struct {
 	Upload, Download uint32 // bytes behind the request, and in the answer
-	Linger           uint32 // milliseconds from the answer to the end; 0 to wait for the client's
+	End              end
 }
+
+// end is how a connection ends.
+type end uint32
+
+const (
+	byClient  end = iota
+	byService     // when another connection says so
+	sayingSo
+)
+
+// ends lets the service close a connection.
+var ends = make(chan bool)
 
 var requestLen = binary.Size(request{})
 
@@ -146,9 +157,12 @@ func answer(c net.Conn) {
 	if _, err := c.Write(make([]byte, r.Download)); err != nil {
 		return
 	}
-	if r.Linger > 0 {
-		time.Sleep(time.Duration(r.Linger) * time.Millisecond)
-		return
+	switch r.End {
+	case byClient:
+		_, _ = io.Copy(io.Discard, c)
+	case byService:
+		<-ends
+	case sayingSo:
+		ends <- true
 	}
-	_, _ = io.Copy(io.Discard, c)
 }
