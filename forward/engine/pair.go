@@ -25,11 +25,16 @@ func (d Direction) String() string { return [...]string{"up", "down"}[d] }
 // together. What was read of the client to route it has been written to the backend
 // (behind a PROXY header, if it gets one) before an engine sees the pair.
 type Pair struct {
-	Client, Backend *net.TCPConn
+	Client, Backend *net.TCPConn // nil if the pair was adopted
 
 	// Taken is how many bytes were read from the client, Given how many were
 	// written to the backend, before Forward was called.
 	Taken, Given uint64
+
+	// Note is for the process that adopts the pair, if the engine is an Adopter
+	// and this one comes to its end before the pair. No more than MaxNote bytes
+	// of it are kept.
+	Note []byte
 
 	meter   atomic.Pointer[Meter]
 	own     Counters
@@ -172,13 +177,19 @@ func (p *Pair) OnAbort(f func()) {
 // os.ErrDeadlineExceeded.
 func (p *Pair) Wake() {
 	past := time.Unix(1, 0)
-	_ = p.Client.SetDeadline(past)
-	_ = p.Backend.SetDeadline(past)
+	for _, c := range [...]*net.TCPConn{p.Client, p.Backend} {
+		if c != nil {
+			_ = c.SetDeadline(past)
+		}
+	}
 }
 
 // Reset makes both connections end with RST instead of FIN when they are closed,
 // for a stream that could not be passed on whole.
 func (p *Pair) Reset() {
-	_ = p.Client.SetLinger(0)
-	_ = p.Backend.SetLinger(0)
+	for _, c := range [...]*net.TCPConn{p.Client, p.Backend} {
+		if c != nil {
+			_ = c.SetLinger(0)
+		}
+	}
 }

@@ -1,6 +1,13 @@
 package packet
 
-import "github.com/waggle-bpf/waggle/forward/engine/packet/kern"
+import (
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/waggle-bpf/waggle/forward/engine"
+	"github.com/waggle-bpf/waggle/forward/engine/packet/kern"
+)
 
 // adopt takes over the pairs of processes that have ended: those spliced are followed
 // to their end, those that were not have ended with the process.
@@ -12,7 +19,7 @@ func (e *Engine) adopt() {
 		who := e.slots.owner(slot)
 		lives, known := alive[who]
 		if !known {
-			lives = who.lives()
+			lives = e.kernel.owners.lives(who)
 			alive[who] = lives
 		}
 		if !lives && e.slots.claim(slot, who) {
@@ -36,6 +43,7 @@ func (e *Engine) adoptSlot(slot uint32) {
 	for i := range p.tuples {
 		p.tuples[i] = c.Sides[i].Tuple
 	}
+	p.note = c.Note.Text[:min(c.Note.Len, engine.MaxNote)]
 	if !p.spliced() {
 		e.remove(p)
 		return
@@ -46,15 +54,67 @@ func (e *Engine) adoptSlot(slot uint32) {
 	p.look()
 }
 
+// Adopt returns the pairs that were taken over from other processes.
+func (e *Engine) Adopt() (list []engine.Adoption) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, p := range e.pairs {
+		if p.conn == nil {
+			list = append(list, p.adoption())
+			e.claimed[p.conn] = p
+		}
+	}
+	return list
+}
+
+// adoption makes a connection of an adopted pair.
+func (p *pair) adoption() engine.Adoption {
+	silent := monotonic() - time.Duration(atomic.LoadUint64(&p.meter.Last))
+	p.conn = &engine.Pair{Note: p.note}
+	for d, n := range p.meter.Before {
+		p.conn.Counter(engine.Direction(d)).Store(n)
+	}
+	p.conn.SetMeter(p)
+	p.conn.SetState(Name, "adopted")
+	client, backend := &p.tuples[kern.Client], &p.tuples[kern.Backend]
+	return engine.Adoption{
+		Pair:    p.conn,
+		Client:  netip.AddrPortFrom(netip.AddrFrom16(client.Peer).Unmap(), client.PeerPort.Host()),
+		Local:   netip.AddrPortFrom(netip.AddrFrom16(client.Local).Unmap(), client.LocalPort.Host()),
+		Backend: netip.AddrPortFrom(netip.AddrFrom16(backend.Peer).Unmap(), backend.PeerPort.Host()),
+		Active:  time.Now().Add(-silent),
+	}
+}
+
+// follow waits for the end of a pair that Adopt has returned.
+func (e *Engine) follow(p *engine.Pair) engine.End {
+	e.mu.Lock()
+	pr := e.claimed[p]
+	delete(e.claimed, p)
+	e.mu.Unlock()
+	if pr == nil {
+		return engine.End{Err: engine.Refuse("no such pair was adopted", nil)}
+	}
+	return pr.wait()
+}
+
 // reserve keeps the ports of adopted connections to backends from others, as soon as
 // that can be done.
 func (e *Engine) reserve() {
 	for _, p := range e.all() {
-		if p.adopted && p.reserved == nil {
-			_ = e.kernel.ns.do(func() (err error) {
-				p.reserved, err = reserve(&p.tuples[kern.Backend])
-				return err
-			})
+		if !p.adopted || p.reserved != nil {
+			continue
 		}
+		var r *reservation
+		_ = e.kernel.ns.do(func() (err error) {
+			r, err = reserve(&p.tuples[kern.Backend])
+			return err
+		})
+		e.mu.Lock()
+		if e.pairs[p.slot] == p {
+			p.reserved, r = r, nil
+		}
+		e.mu.Unlock()
+		r.close()
 	}
 }

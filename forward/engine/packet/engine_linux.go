@@ -63,8 +63,9 @@ type Engine struct {
 	counters  counters
 
 	mu      sync.Mutex
-	pairs   map[uint32]*pair // those linked, by slot
-	leaving []*pair          // those that linger, the first one to go first
+	pairs   map[uint32]*pair       // those linked, by slot
+	claimed map[*engine.Pair]*pair // those that Adopt has returned, until Forward is called
+	leaving []*pair                // those that linger, the first one to go first
 
 	events  *load.Stream[uint32]
 	deaf    atomic.Bool   // the programs tell somebody else
@@ -91,6 +92,7 @@ func New(o Options) (*Engine, error) {
 		addresses: addresses{ns: k.ns},
 		localNet:  localNet{ns: k.ns},
 		pairs:     map[uint32]*pair{},
+		claimed:   map[*engine.Pair]*pair{},
 		lingers:   make(chan struct{}, 1), stop: make(chan struct{}),
 	}
 	if e.events, err = k.Events(load.StreamOptions{FlushInterval: time.Hour}); err != nil {
@@ -108,6 +110,9 @@ func (*Engine) Name() string { return Name }
 
 // Forward moves the pair's bytes, and steps aside when it can.
 func (e *Engine) Forward(p *engine.Pair) engine.End {
+	if p.Client == nil {
+		return e.follow(p)
+	}
 	if r := e.place(p); r != nil {
 		e.counters.stay(r.Reason)
 		return engine.End{Err: r}
@@ -125,6 +130,7 @@ func (e *Engine) Forward(p *engine.Pair) engine.End {
 			return end
 		}
 	}
+	pr.remember()
 	return pr.wait()
 }
 

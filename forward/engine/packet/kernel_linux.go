@@ -23,6 +23,7 @@ type kernel struct {
 	dir     string // of the pins
 	pinned  bool
 	locks   *locks // nil unless pinned
+	owners  *owners
 }
 
 // layout is part of the pins' path. It changes with the types in package kern, so
@@ -50,11 +51,10 @@ func openKernel(o Options) (k *kernel, err error) {
 	if err := k.load(); err != nil {
 		return k, err
 	}
-	me, err := processOwner(os.Getpid())
-	if err != nil {
+	if k.owners, err = openOwners(k.dir); err != nil {
 		return k, err
 	}
-	if k.slots, err = openSlots(k.Meters.Raw(), me); err != nil {
+	if k.slots, err = openSlots(k.Meters.Raw(), k.owners.me); err != nil {
 		return k, err
 	}
 	k.devices = newDevices(k, o.Interfaces)
@@ -209,6 +209,7 @@ func (k *kernel) close() error {
 	if k.Kern != nil && !(k.filters && needed) { // closing removes filters
 		err = errors.Join(err, k.Kern.Close())
 	}
+	err = errors.Join(err, k.owners.close())
 	if k.locks != nil {
 		err = errors.Join(err, k.locks.close())
 	}

@@ -74,6 +74,7 @@ type pair struct {
 	// mutex guards it then. reserved is for those that were adopted only.
 	conn     *engine.Pair
 	adopted  bool
+	note     []byte // of those, too
 	reserved *reservation
 	over     chan struct{} // closed when the pair is
 
@@ -261,9 +262,18 @@ func (p *pair) wait() engine.End {
 	return p.how()
 }
 
+// remember keeps what the mover has moved for the process that may adopt the pair.
+func (p *pair) remember() {
+	p.meter.Before = [2]uint64{
+		engine.Up:   p.conn.Taken + p.conn.Counter(engine.Up).Load(),
+		engine.Down: p.conn.Counter(engine.Down).Load(),
+	}
+}
+
 // detach leaves what is known of a pair by now with the connection, which may be asked
-// about when the slot is another pair's.
-func (p *pair) detach() {
+// about when the slot is another pair's, and returns how many bytes the programs had
+// moved.
+func (p *pair) detach() (moved [2]uint64) {
 	first := engine.Direction(max(atomic.LoadUint32(&p.meter.FirstFin), 1) - 1)
 	for _, d := range []engine.Direction{first, first.Other()} {
 		if p.Ended(d) {
@@ -272,9 +282,11 @@ func (p *pair) detach() {
 	}
 	var last engine.Counters
 	for d := range last {
-		last[d].Store(p.Moved(engine.Direction(d)))
+		moved[d] = atomic.LoadUint64(&p.meter.Bytes[d])
+		last[d].Store(p.conn.Counter(engine.Direction(d)).Load() + moved[d])
 	}
 	p.conn.SetMeter(&last)
+	return moved
 }
 
 // how returns how a pair has ended that is over, and counts it.
@@ -294,22 +306,37 @@ func (p *pair) how() engine.End {
 func (p *pair) abort() engine.End {
 	cause := p.conn.Aborted()
 	if cause == engine.Shutdown && p.engine.kernel.pinned {
-		p.silence()
-		p.detach()
-		p.engine.forget(p) // for the next process to adopt
+		p.release()
 		return engine.End{Cause: cause}
 	}
 	p.engine.counters.reset.Add(1)
 	atomic.StoreUint32(&p.meter.Abort, 1)
 	p.conn.Reset()
+	var err error
+	if p.adopted {
+		err = p.engine.kernel.ns.do(p.tuples.reset)
+	}
 	p.detach()
 	p.engine.linger(p)
-	return engine.End{Cause: cause}
+	return engine.End{Cause: cause, Err: err}
+}
+
+// release leaves a pair to the next process, which is to tell what passes from now on.
+func (p *pair) release() {
+	p.silence()
+	for d, told := range p.detach() {
+		p.meter.Before[d] = -told
+	}
+	p.engine.forget(p)
+	p.reserved.close()
 }
 
 // silence makes the kernel forget the two sockets, when they are closed, without a
 // packet: that is what TCP_REPAIR is for (tcp_close in net/ipv4/tcp.c).
 func (p *pair) silence() {
+	if p.adopted {
+		return // there are none
+	}
 	for _, c := range []*net.TCPConn{p.conn.Client, p.conn.Backend} {
 		_ = control(c, func(fd int) error { return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_REPAIR, 1) })
 	}

@@ -22,11 +22,7 @@ type reservation struct{ fd int }
 func reserve(t *kern.Tuple) (*reservation, error) {
 	local := sockaddr(netip.AddrPortFrom(netip.AddrFrom16(t.Local), t.LocalPort.Host()))
 	peer := sockaddr(netip.AddrPortFrom(netip.AddrFrom16(t.Peer), t.PeerPort.Host()))
-	family := unix.AF_INET6
-	if t.Peer.Is4() {
-		family = unix.AF_INET
-	}
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	fd, err := unix.Socket(familyOf(t), unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("reserve port: %w", err)
 	}
@@ -41,6 +37,13 @@ func reserve(t *kern.Tuple) (*reservation, error) {
 		}
 	}
 	return &reservation{fd}, nil
+}
+
+func familyOf(t *kern.Tuple) int {
+	if t.Peer.Is4() {
+		return unix.AF_INET
+	}
+	return unix.AF_INET6
 }
 
 func sockaddr(a netip.AddrPort) unix.Sockaddr {

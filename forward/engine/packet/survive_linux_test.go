@@ -37,7 +37,7 @@ func runForwarder(listen, to string) error {
 	if err != nil {
 		return err
 	}
-	l, err := (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, "tcp4", listen)
+	l, err := (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, "tcp", listen)
 	if err != nil {
 		return err
 	}
@@ -56,13 +56,14 @@ func runForwarder(listen, to string) error {
 		}
 		work.Go(func() {
 			defer client.Close()
-			backend, err := (&net.Dialer{KeepAlive: -1}).Dial("tcp4", to)
+			backend, err := (&net.Dialer{KeepAlive: -1}).Dial("tcp", to)
 			if err != nil {
 				fmt.Println(err)
 				return
 			}
 			defer backend.Close()
 			p := engine.NewPair(client.(*net.TCPConn), backend.(*net.TCPConn))
+			p.Note = []byte("from " + client.RemoteAddr().String())
 			pairs.Store(p, true)
 			defer pairs.Delete(p)
 			e.Forward(p)
@@ -103,7 +104,12 @@ type talkers struct {
 // echo is a server that answers with what it hears.
 func echo(t testing.TB) net.Listener {
 	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	return echoAt(t, "127.0.0.1:0")
+}
+
+func echoAt(t testing.TB, addr string) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +143,7 @@ func talk(t testing.TB, addr string, n int) *talkers {
 	t.Helper()
 	ts := &talkers{t: t}
 	for range n {
-		c, err := net.Dial("tcp4", addr)
+		c, err := net.Dial("tcp", addr)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -44,6 +44,14 @@ type Conn struct {
 	// bpf.KtimeGetNS: attempts to hold a sender count from then.
 	Since uint64
 	Sides [2]Side
+	// Note is what the process whose pair it is has to tell to one that adopts it.
+	Note Note
+}
+
+// Note is a text that programs leave alone.
+type Note struct {
+	Len  uint32
+	Text [252]byte
 }
 
 // Side is one of a pair's connections.
@@ -124,7 +132,10 @@ type Meter struct {
 	Tried uint64
 	// Fins is 1 for each side that has ended its direction.
 	Fins [2]uint32
-	_    [6]uint64 // slots begin on cache lines of their own
+	// Before is what else was moved from each side and was not told by the process
+	// that moved it: programs leave it alone.
+	Before [2]uint64
+	_      [4]uint64 // slots begin on cache lines of their own
 }
 
 // Totals counts packets.
