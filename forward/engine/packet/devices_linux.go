@@ -21,9 +21,20 @@ type devices struct {
 	only   map[string]bool // nil: all
 
 	mu       sync.Mutex
-	attached map[string]device
+	attached map[string]attached
 	failed   map[string]failure
 }
+
+// attached is an interface as it was found.
+type attached struct {
+	device
+	index   uint32
+	checked time.Time
+}
+
+// sameFor is how long an interface is believed to be the one that it was. Another one
+// of that name, a container's for example, has to be attached anew.
+const sameFor = time.Second
 
 // failure is that an interface could not be attached.
 type failure struct {
@@ -35,7 +46,7 @@ type failure struct {
 const retryAfter = 10 * time.Second
 
 func newDevices(k *kernel, only []string) *devices {
-	d := &devices{kernel: k, attached: map[string]device{}, failed: map[string]failure{}}
+	d := &devices{kernel: k, attached: map[string]attached{}, failed: map[string]failure{}}
 	for _, name := range only {
 		if d.only == nil {
 			d.only = map[string]bool{loopback: true}
@@ -62,8 +73,8 @@ func (d *devices) all() error {
 func (d *devices) get(name string) (device, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if dev, ok := d.attached[name]; ok {
-		return dev, nil
+	if a, ok := d.attached[name]; ok && d.same(name, a) {
+		return a.device, nil
 	}
 	if d.only != nil && !d.only[name] {
 		return device{}, errors.New("it is not among those named")
@@ -72,8 +83,12 @@ func (d *devices) get(name string) (device, error) {
 		return device{}, f.err
 	}
 	dev := device{loopback: name == loopback}
+	var index uint32
 	err := d.kernel.ns.do(func() (err error) {
 		if dev.ethernet, err = hasEthernet(name); err != nil {
+			return err
+		}
+		if index, err = indexOf(name); err != nil {
 			return err
 		}
 		return d.kernel.attach(name, dev.ethernet)
@@ -82,8 +97,27 @@ func (d *devices) get(name string) (device, error) {
 		d.failed[name] = failure{err, time.Now()}
 		return device{}, err
 	}
-	d.attached[name] = dev
+	d.attached[name] = attached{dev, index, time.Now()}
 	return dev, nil
+}
+
+// same reports whether the interface is still the one that the programs are attached to.
+func (d *devices) same(name string, a attached) bool {
+	if time.Since(a.checked) < sameFor {
+		return true
+	}
+	var index uint32
+	err := d.kernel.ns.do(func() (err error) {
+		index, err = indexOf(name)
+		return err
+	})
+	if err != nil || index != a.index {
+		delete(d.attached, name)
+		return false
+	}
+	a.checked = time.Now()
+	d.attached[name] = a
+	return true
 }
 
 // removeStale removes the filters of processes that have ended.

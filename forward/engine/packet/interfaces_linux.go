@@ -23,23 +23,38 @@ var layers = map[uint16]struct{ ethernet, ip bool }{
 
 // hasEthernet reports whether packets of an interface begin with an Ethernet header.
 func hasEthernet(name string) (bool, error) {
-	ifreq, err := unix.NewIfreq(name)
+	ifreq, err := ask(name, unix.SIOCGIFHWADDR)
 	if err != nil {
-		return false, fmt.Errorf("no interface %q", name)
-	}
-	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return false, fmt.Errorf("ask for type of %s: %w", name, err)
-	}
-	defer unix.Close(s)
-	if err := unix.IoctlIfreq(s, unix.SIOCGIFHWADDR, ifreq); err != nil {
-		return false, fmt.Errorf("ask for type of %s: %w", name, err)
+		return false, fmt.Errorf("ask for type of interface %q: %w", name, err)
 	}
 	layer := layers[ifreq.Uint16()]
 	if !layer.ethernet && !layer.ip {
 		return false, fmt.Errorf("packets of %s have headers unknown here (type %d)", name, ifreq.Uint16())
 	}
 	return layer.ethernet, nil
+}
+
+// indexOf returns the number of an interface, which is never another's.
+func indexOf(name string) (uint32, error) {
+	ifreq, err := ask(name, unix.SIOCGIFINDEX)
+	if err != nil {
+		return 0, fmt.Errorf("ask for number of interface %q: %w", name, err)
+	}
+	return ifreq.Uint32(), nil
+}
+
+// ask asks something about an interface.
+func ask(name string, request uint) (*unix.Ifreq, error) {
+	ifreq, err := unix.NewIfreq(name)
+	if err != nil {
+		return nil, err
+	}
+	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(s)
+	return ifreq, unix.IoctlIfreq(s, request, ifreq)
 }
 
 // addresses knows which addresses are the machine's own and on which interface.

@@ -50,6 +50,29 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
+// TestInterfaceMadeAgain has a client behind a wire that is cut, and then behind a new
+// one of the same name.
+func TestInterfaceMadeAgain(t *testing.T) {
+	here, there := testkit.NewNS(t), testkit.NewNS(t)
+	var e *Engine
+	here.Do(t, func() { e = start(t) })
+	for range 2 {
+		wire := testkit.NewWire(t, there, here, 1)
+		(&place{"local backend", there, here, wire.B.V4, netip.MustParseAddr("127.0.0.1")}).test(t, e, here)
+		var err error
+		there.Do(t, func() { err = rtnl.Do(func(c *rtnl.Conn) error { return c.DeleteLink(wire.A.Index) }) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.devices.mu.Lock()
+		for name, a := range e.devices.attached {
+			a.checked = time.Time{}
+			e.devices.attached[name] = a
+		}
+		e.devices.mu.Unlock()
+	}
+}
+
 // TestBigSegments has a client behind a wire whose packets are bigger than the socket
 // option for their size can say.
 func TestBigSegments(t *testing.T) {
