@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -21,9 +22,14 @@ type slots struct {
 	me     owner
 
 	mu   sync.Mutex
-	free []uint32 // those that this process has given back, to be taken first
-	next uint32   // where to look for others
+	free []uint32  // those that this process has given back, to be taken first
+	next uint32    // where to look for others
+	full time.Time // when none was found
 }
+
+// fullFor is how long the slots are taken for full after a search: other processes may
+// give theirs back, but a search looks at all.
+const fullFor = 100 * time.Millisecond
 
 // openSlots maps the meters into memory.
 func openSlots(m *ebpf.Map, me owner) (*slots, error) {
@@ -53,6 +59,9 @@ func (s *slots) take() (uint32, bool) {
 			return slot, true
 		}
 	}
+	if time.Since(s.full) < fullFor {
+		return 0, false
+	}
 	for range s.meters {
 		slot := s.next % uint32(len(s.meters))
 		s.next++
@@ -60,6 +69,7 @@ func (s *slots) take() (uint32, bool) {
 			return slot, true
 		}
 	}
+	s.full = time.Now()
 	return 0, false
 }
 
