@@ -111,17 +111,17 @@ func (r *references) releases(v, a *ir.Value) bool {
 // onEdge returns the states behind the k-th edge of b: a comparison with nil tells
 // whether what was taken is there.
 func (r *references) onEdge(b *ir.Block, k int, s states) states {
-	c := b.Control
-	if b.Term != ir.TermIf || c.Op != ir.OpEq && c.Op != ir.OpNe || c.Args[0].Type != ir.Ptr || !c.Args[1].IsConst(0) {
+	p, ifNil, ok := nilTest(b)
+	if !ok {
 		return s
 	}
-	isNil := (c.Op == ir.OpEq) == (k == 0)
-	from, rest := origins(c.Args[0])
+	isNil := k == ifNil
+	from, rest := origins(p)
 	out := slices.Clone(s)
 	for i, a := range r.acquires {
 		switch {
 		case !slices.Contains(from, a):
-		case isNil && c.Args[0] == a:
+		case isNil && p == a:
 			out[i] = stateFree
 		case isNil && out[i]&stateMaybe != 0:
 			out[i] = out[i]&^stateMaybe | stateFree

@@ -18,7 +18,8 @@ func (a *allocator) placeHomes() {
 		return
 	}
 	a.forwardHomes()
-	out := a.liveHomes()
+	a.sinkStores()
+	_, out := a.liveHomes()
 	apart := make([]set, a.homes) // interference
 	for h := range apart {
 		apart[h] = a.newHomeSet()
@@ -50,10 +51,11 @@ func (a *allocator) placeHomes() {
 
 func (a *allocator) newHomeSet() set { return mach.NewRegSet(mach.Reg(a.homes)) }
 
-// liveHomes computes the homes that are read behind each block.
-func (a *allocator) liveHomes() []set {
+// liveHomes computes the homes that are read from the start of each block on,
+// before they are written, and from its end.
+func (a *allocator) liveHomes() (in, out []set) {
 	n := len(a.f.Blocks)
-	in, out := make([]set, n), make([]set, n)
+	in, out = make([]set, n), make([]set, n)
 	post := a.f.PostOrder()
 	for k := range n {
 		in[k], out[k] = a.newHomeSet(), a.newHomeSet()
@@ -80,7 +82,7 @@ func (a *allocator) liveHomes() []set {
 	for id := range in[0].All {
 		panic("BUG: spill slot is read before it is written: " + name(a.f) + " " + id.String())
 	}
-	return out
+	return in, out
 }
 
 // walkHomes removes dead stores from b and notes which homes are used and which

@@ -31,6 +31,7 @@ const (
 	codeNestedMap    = "W1008"
 	codeZeroSize     = "W1009"
 	codeLPMKey       = "W1010"
+	codeSpinLock     = "W1012"
 
 	codeNotConstant   = "W1101"
 	codeGlobalPointer = "W1102"

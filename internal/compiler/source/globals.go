@@ -27,6 +27,10 @@ func (l *loader) readGlobal(v *types.Var) *Global {
 		}
 		return nil
 	}
+	if countLocks(v.Type()) > 0 {
+		l.refuse(v.Pos(), codeSpinLock, "variable %s holds a bpf.SpinLock", v.Name())
+		return nil
+	}
 	size := l.sizes.Sizeof(v.Type())
 	if size > maxGlobal {
 		l.refuse(v.Pos(), codeGlobalSize, "variable %s has %d bytes, the limit is %d", v.Name(), size, maxGlobal)

@@ -43,6 +43,7 @@ func (l *loader) readMap(v *types.Var, kind *abi.MapType, named *types.Named) *M
 	if len(l.diags) == n {
 		l.checkKey(m, v)
 		l.checkValue(m, v)
+		l.checkLocks(m, v)
 		l.checkMaxEntries(m, v)
 	}
 	if len(l.diags) > n {

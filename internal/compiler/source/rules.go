@@ -305,6 +305,18 @@ var M = bpf.Hash[uint32, uint64]{MaxEntries: size}`),
 		WayOut:  "use a struct of a uint32, the prefix length in bits, and up to 256 bytes of data",
 		Example: mapExample(`var M = bpf.LPMTrie[uint32, uint64]{MaxEntries: 1}`),
 	},
+	{
+		Code:   codeSpinLock,
+		Title:  "misplaced spin lock",
+		Why:    "the kernel knows one lock in each value of a map, and maps of some types only may have them",
+		WayOut: "give the values of a Hash, an Array or an SkStorage a struct with one SpinLock",
+		Example: mapExample(`type Counter struct {
+	Lock bpf.SpinLock
+	N    uint64
+}
+
+var M = bpf.LRUHash[uint32, Counter]{MaxEntries: 1}`),
+	},
 }
 
 var globalRules = diag.Rules{

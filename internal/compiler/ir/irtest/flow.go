@@ -350,10 +350,37 @@ func (g *generator) acquire() {
 	if g.locked {
 		return
 	}
+	g.use(g.reserve())
+}
+
+// acquireSometimes takes a reference on one way only; whether it is there shows
+// behind what may fault.
+func (g *generator) acquireSometimes() {
+	if g.locked {
+		return
+	}
+	take, found, join := g.f.NewBlock(), g.f.NewBlock(), g.f.NewBlock()
+	null := g.constant(ir.Ptr, 0)
+	g.b.SetIf(g.cond(), take, join, 0)
+	g.b = take
+	rec := g.reserve()
+	g.b.SetIf(g.emit(ir.OpNe, ir.I8, rec, null), found, join, 0)
+	found.SetJump(join)
+	g.b = join
+	p := g.emit(ir.OpPhi, ir.Ptr, null, []*ir.Value{null, rec}[g.r.IntN(2)], rec)
+	g.indexed()
+	g.use(p)
+}
+
+func (g *generator) reserve() *ir.Value {
 	m := g.emit(ir.OpMapAddr, ir.Ptr)
 	m.Aux = g.m.Maps[1]
 	h := &ir.HelperCall{Acquires: true, ReleaseHelper: 133}
-	rec := g.helper("ringbuf_reserve", 131, h, m, g.constant(ir.I64, 64), g.constant(ir.I64, 0))
+	return g.helper("ringbuf_reserve", 131, h, m, g.constant(ir.I64, 64), g.constant(ir.I64, 0))
+}
+
+// use does something with a record if there is one.
+func (g *generator) use(rec *ir.Value) {
 	g.ifFound(rec, func() {
 		g.places = append(g.places, pointer{p: rec, room: 64})
 		g.held = append(g.held, rec)

@@ -41,6 +41,7 @@ func statements() []statement {
 		{3, (*generator).choosePointer},
 		{3, (*generator).storePointer},
 		{2, (*generator).acquire},
+		{1, (*generator).acquireSometimes},
 		{1, (*generator).lock},
 		{1, (*generator).leave},
 		{1, (*generator).tailCall},
