@@ -8,6 +8,7 @@ import (
 	"github.com/waggle-bpf/waggle/forward/accesslog"
 	"github.com/waggle-bpf/waggle/forward/backend"
 	"github.com/waggle-bpf/waggle/forward/config"
+	"github.com/waggle-bpf/waggle/forward/proxy"
 )
 
 // loading is a configuration that is about to take the place of another one. Until it
@@ -61,6 +62,7 @@ func (l *loading) makeGroups() error {
 		bc := c.Config
 		bc.Own = &f.own
 		bc.OnChange = func(s backend.Status) { f.backendChanged(&s) }
+		bc.Check = greeted(c.Check, c.CheckProxy)
 		var before *backend.Group
 		if g := f.groups[c.Name]; g != nil {
 			before = g.Group
@@ -72,6 +74,18 @@ func (l *loading) makeGroups() error {
 		l.groups[c.Name] = &group{Group: g, sendProxy: c.SendProxy}
 	}
 	return nil
+}
+
+// greeted is a health check that begins with a PROXY header, in which the forwarder
+// speaks for itself.
+func greeted(c *backend.Check, v config.ProxyOut) *backend.Check {
+	if c == nil || v == config.NoProxy {
+		return c
+	}
+	h := proxy.Header{Version: proxy.Version(v), Local: true}
+	check := *c
+	check.Greeting, _ = h.Append(nil) // fails only for versions that there are not
+	return &check
 }
 
 // backendChanged tells of a backend that came or went.

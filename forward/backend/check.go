@@ -3,6 +3,7 @@ package backend
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -57,15 +58,21 @@ func (g *Group) check(ctx context.Context, b *Backend) error {
 	// Close ends a probe that is under way when the group is closed.
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	_ = conn.SetDeadline(deadline) // fails only on a closed connection, as the probe then does
-	return probe(c.Probe, conn, c.Timeout)
-}
-
-func probe(p Probe, conn net.Conn, timeout time.Duration) error {
-	err := p.Probe(conn)
+	err = c.probe(conn)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return &timeoutError{after: timeout}
+		return &timeoutError{after: c.Timeout}
 	}
 	return err
+}
+
+// probe greets a backend and looks whether it is well.
+func (c *Check) probe(conn net.Conn) error {
+	if len(c.Greeting) > 0 {
+		if _, err := conn.Write(c.Greeting); err != nil {
+			return fmt.Errorf("send greeting: %w", cause(err))
+		}
+	}
+	return c.Probe.Probe(conn)
 }
 
 // checked takes the result of a check.

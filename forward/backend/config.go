@@ -122,6 +122,7 @@ type Key struct {
 // Check is an active health check: connect, probe, close, in every interval.
 type Check struct {
 	Probe    Probe  // nil is TCP
+	Greeting []byte // what backends want to get first, such as a PROXY header
 	Port     uint16 // 0 is the backend's own
 	Interval time.Duration
 	Timeout  time.Duration // for connect and probe together

@@ -89,6 +89,24 @@ func TestProbes(t *testing.T) {
 	}
 }
 
+// TestCheckGreets: a backend that wants a greeting first gets it before the probe.
+func TestCheckGreets(t *testing.T) {
+	const greeting = "PROXY UNKNOWN\r\n"
+	for name, test := range map[string]struct {
+		probe      Probe
+		want, text string
+	}{
+		"http":   {HTTP{}, greeting + "GET / HTTP/1.1\r\n", "HTTP/1.1 200 OK\r\n\r\n"},
+		"expect": {Expect{Expect: []byte("220 ")}, greeting, "220 mail\r\n"},
+	} {
+		g := newGroup(t, Config{Targets: targets(speaker(t, test.want, test.text))})
+		g.config.Check = &Check{Probe: test.probe, Greeting: []byte(greeting), Timeout: 10 * time.Second}
+		if err := g.check(t.Context(), g.targets[0].backends[0]); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestChecks: a backend goes down and comes up as its checks say, at another port.
 func TestChecks(t *testing.T) {
 	probed := closed(t)

@@ -59,6 +59,9 @@ type Listener struct {
 type Group struct {
 	backend.Config
 	SendProxy ProxyOut // the PROXY header that backends get
+	// CheckProxy is the PROXY header that begins health checks, if there are any. It
+	// says that the forwarder speaks for itself.
+	CheckProxy ProxyOut
 }
 
 // ProxyOut is a version of the PROXY protocol.

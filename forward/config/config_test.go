@@ -70,7 +70,7 @@ func dump(c *Config) string {
 			fmt.Fprintf(&b, "  connect %v attempts %d control %t resolve %v\n", g.ConnectTimeout, g.Attempts, g.Control != nil, g.ResolveTTL)
 		}
 		if g.Check != nil {
-			fmt.Fprintf(&b, "  check %+v\n", *g.Check)
+			fmt.Fprintf(&b, "  check %+v proxy %d\n", *g.Check, g.CheckProxy)
 		}
 		if g.Eject != (backend.Eject{}) {
 			fmt.Fprintf(&b, "  eject %+v\n", g.Eject)

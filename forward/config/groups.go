@@ -23,6 +23,7 @@ func (d *decoder) groupsOf(c *Config) setter {
 		} else if seen := d.mapping(n, d.groupFields(g)); seen != nil && seen["backends"] == nil {
 			d.fail(keyNode, "group %s has no backends", name)
 		}
+		g.settleCheckProxy()
 		c.Groups = append(c.Groups, g)
 		if len(d.errs) > before {
 			d.broken[name] = true
@@ -42,6 +43,21 @@ func (d *decoder) groupFields(g *Group) []field {
 		{name: "check", want: "mapping", std: "none", doc: "The active health check. `tcp` is short for one that only connects.", set: d.check(g), sub: d.checkFields(new(backend.Check), new(probes))},
 		{name: "eject", want: "mapping or `none`", doc: "The passive health check: dials that go wrong take a backend out for a while. The last one stays.", set: d.eject(g), sub: d.ejectFields(&g.Eject)},
 		{name: "resolve", want: wantDuration, std: shortest(backend.DefaultResolveTTL), doc: "How long the addresses of a name are believed, unless one of them doesn't answer.", set: d.duration(&g.ResolveTTL)},
+	}
+}
+
+// asGroup is the PROXY header of a check that doesn't say which.
+const asGroup ProxyOut = -1
+
+// settleCheckProxy makes checks begin as connections do, unless they go to another port,
+// where something else listens.
+func (g *Group) settleCheckProxy() {
+	switch {
+	case g.CheckProxy != asGroup:
+	case g.Check.Port != 0:
+		g.CheckProxy = NoProxy
+	default:
+		g.CheckProxy = g.SendProxy
 	}
 }
 
@@ -143,22 +159,25 @@ func parseDevice(s string) (string, error) {
 	return s, nil
 }
 
-// probes is what of a check can be set; at most one of the two.
+// probes is what of a check can be set beside the rest of it: at most one of http and
+// expect.
 type probes struct {
 	http         backend.HTTP
 	send, expect string
+	proxy        ProxyOut
 }
 
 func (d *decoder) check(g *Group) setter {
 	return func(n *yaml.Node) {
 		c := new(backend.Check)
-		g.Check = c
+		g.Check, g.CheckProxy = c, asGroup
 		if n = d.resolve(n); n.Kind == yaml.ScalarNode {
 			d.choice([]string{"tcp"}, func(int) {})(n)
 			return
 		}
-		var p probes
+		p := probes{proxy: asGroup}
 		seen := d.mapping(n, d.checkFields(c, &p))
+		g.CheckProxy = p.proxy
 		switch {
 		case seen["http"] != nil && (seen["send"] != nil || seen["expect"] != nil):
 			d.fail(n, "the check has http and send or expect; it can be only one of them")
@@ -178,6 +197,7 @@ func (d *decoder) checkFields(c *backend.Check, p *probes) []field {
 		{name: "http", want: "mapping", doc: "Ask for a page. A text is short for `path`.", set: d.httpCheck(&p.http), sub: d.httpFields(&p.http)},
 		{name: "send", want: wantText, doc: "Bytes to send; `hex:16 03` for such that are no text.", set: parsed(d, &p.send, "text", parseBytes)},
 		{name: "expect", want: wantText, doc: "What the answer has to begin with. Without it and without `http`, a connection is enough.", set: parsed(d, &p.expect, "text", parseBytes)},
+		{name: "send_proxy", want: codeList(proxyVersions), std: "the group's, without `port`", doc: "The PROXY header that a check begins with. It says that the forwarder speaks for itself (LOCAL, or UNKNOWN in version 1).", set: d.choice(proxyVersions, func(i int) { p.proxy = ProxyOut(i) })},
 		{name: "port", want: wantNumber, std: "the backend's", doc: "Another port to check.", set: func(n *yaml.Node) {
 			d.integer(&port, 1, 65535)(n)
 			c.Port = uint16(port)
