@@ -1,0 +1,74 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	systemd "github.com/coreos/go-systemd/v22/dbus"
+)
+
+// Unit is a unit of systemd, which is asked over D-Bus.
+type Unit struct {
+	Name string // ".service" is added where there is no suffix
+}
+
+func (u *Unit) String() string { return "systemd:" + u.Name }
+
+func (u *Unit) name() string {
+	if strings.Contains(u.Name, ".") {
+		return u.Name
+	}
+	return u.Name + ".service"
+}
+
+// job is a request to systemd that makes a job of the unit.
+type job func(c *systemd.Conn, ctx context.Context, name, mode string, done chan<- string) (int, error)
+
+// Start starts the unit and waits until systemd says that it has.
+func (u *Unit) Start(ctx context.Context) error {
+	return u.do(ctx, "start", (*systemd.Conn).StartUnitContext)
+}
+
+// Stop stops the unit and waits until systemd says that it has.
+func (u *Unit) Stop(ctx context.Context) error {
+	return u.do(ctx, "stop", (*systemd.Conn).StopUnitContext)
+}
+
+func (u *Unit) do(ctx context.Context, verb string, j job) error {
+	err := u.ask(ctx, j)
+	if err != nil {
+		return fmt.Errorf("%s unit %s: %w", verb, u.name(), err)
+	}
+	return nil
+}
+
+func (u *Unit) ask(ctx context.Context, j job) error {
+	c, err := systemd.NewWithContext(ctx)
+	if err != nil {
+		return fmt.Errorf("ask systemd: %w", err)
+	}
+	defer c.Close()
+	done := make(chan string, 1)
+	if _, err := j(c, ctx, u.name(), "replace", done); err != nil {
+		return err
+	}
+	select {
+	case result := <-done:
+		return verdict(result)
+	case <-ctx.Done():
+		return interrupted(ctx, "the job of systemd")
+	}
+}
+
+// verdict makes an error of a job's result (org.freedesktop.systemd1(5), JobRemoved).
+func verdict(result string) error {
+	switch result {
+	case "done", "skipped":
+		return nil
+	case "failed":
+		return errors.New("the unit failed; systemctl status tells more")
+	}
+	return fmt.Errorf("the job ended with %q", result)
+}
