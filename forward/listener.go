@@ -134,15 +134,12 @@ func (l *listener) admit(client *net.TCPConn) {
 		l.refused(c.peer, tooMany)
 		return
 	}
-	if max := s.limits.PerSource; max > 0 {
-		source := sourceOf(c.peer.Addr())
-		if !f.sources.enter(source, max) {
-			f.conns.release()
-			reset(client)
-			l.refused(c.peer, tooManyOfSource)
-			return
-		}
-		c.counted = source
+	// Whom a trusted peer speaks for is known when its header has come.
+	if !s.policy.Trusts(c.peer.Addr()) && !c.count(c.peer.Addr()) {
+		f.conns.release()
+		reset(client)
+		l.refused(c.peer, tooManyOfSource)
+		return
 	}
 	f.conns.add(c)
 	f.janitor.added(c.id)

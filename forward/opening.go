@@ -174,7 +174,7 @@ func headerReason(err error) string {
 	return badProxyHeader
 }
 
-// believe takes over what a header of n bytes says.
+// believe takes over what a header of n bytes says; there is none if n is 0.
 func (c *conn) believe(h *proxy.Header, n int, o *opening) *refusal {
 	o.skip = n
 	if c.target.hops = h.Hops(); c.target.hops >= maxHops {
@@ -182,6 +182,11 @@ func (c *conn) believe(h *proxy.Header, n int, o *opening) *refusal {
 	}
 	if h.Source.IsValid() {
 		c.target.source, c.target.local, c.target.proxied = h.Source, h.Destination, true
+	}
+	// A proxy that speaks for itself, or doesn't say for whom, counts for nobody.
+	told := n == 0 || c.target.proxied
+	if told && !c.counted.IsValid() && !c.count(c.target.source.Addr()) {
+		return &refusal{reason: tooManyOfSource, err: fmt.Errorf("from %s", c.target.source.Addr())}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"testing"
 
 	"github.com/waggle-bpf/waggle/forward/backend"
@@ -55,4 +56,57 @@ func strict(c *net.TCPConn, seen chan<- proxy.Header) {
 	if _, err := http.ReadRequest(r); err == nil {
 		_, _ = io.WriteString(c, "HTTP/1.1 204 No Content\r\n\r\n")
 	}
+}
+
+// TestLimitOfProxiedSource: the limit of a source is that of the client in the PROXY header,
+// not that of the load balancer which sends it.
+func TestLimitOfProxiedSource(t *testing.T) {
+	const (
+		alice   = "PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n"
+		bob     = "PROXY TCP4 192.0.2.8 198.51.100.1 4711 443\r\n"
+		unknown = "PROXY UNKNOWN\r\n"
+		none    = "x, and no header but something longer than one"
+	)
+	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	s := serve(t, echo)
+	cfg := configure(s.addr())
+	cfg.Limits.PerSource = 2
+	cfg.Listeners[0].Proxy = proxy.Policy{Trusted: loopback}
+	r := start(t, cfg)
+	var clients []*net.TCPConn
+	for _, header := range []string{alice, bob, unknown, alice, unknown, bob, unknown, none, none} {
+		c := r.dial()
+		clients = append(clients, c)
+		send(t, c, header)
+		if header != none {
+			send(t, c, "x")
+		}
+		expect(t, c, "x")
+	}
+	refused := func(header string) {
+		t.Helper()
+		c := r.dial()
+		send(t, c, header)
+		wantsReset(t, c)
+	}
+	refused(alice)
+	refused(none)
+	for _, l := range r.lines(2) {
+		if l.Refused != tooManyOfSource {
+			t.Errorf("got log line %+v", l)
+		}
+	}
+	clients[0].Close() // alice's
+	until(t, "it has ended", func() bool { return r.conns.count.Load() == int64(len(clients)-1) })
+	c := r.dial()
+	send(t, c, alice+"x")
+	expect(t, c, "x")
+	for _, c := range append(clients, c) {
+		c.Close()
+	}
+	until(t, "nobody is counted", func() bool {
+		r.sources.mu.Lock()
+		defer r.sources.mu.Unlock()
+		return len(r.sources.n) == 0
+	})
 }

@@ -34,6 +34,21 @@ func (s *sources) leave(source netip.Addr) {
 	}
 }
 
+// count counts the connection for the client that it is from, and tells whether that may
+// have one more.
+func (c *conn) count(client netip.Addr) bool {
+	limit := c.service.limits.PerSource
+	if limit == 0 {
+		return true
+	}
+	source := sourceOf(client)
+	if !c.listener.forwarder.sources.enter(source, limit) {
+		return false
+	}
+	c.counted = source
+	return true
+}
+
 // sourceOf is what counts as one source: an IPv4 address, or an IPv6 network of 64
 // bits, which is what one subscriber has.
 func sourceOf(a netip.Addr) netip.Addr {

@@ -85,7 +85,7 @@ type Timeouts struct {
 // Limits bound what clients can take.
 type Limits struct {
 	Connections  int // all listeners together; 0 for as many as file descriptors allow
-	PerSource    int // connections of one client address (IPv6: of one /64); 0 for any number
+	PerSource    int // connections of one client address (IPv6: of one /64), which a believed PROXY header tells; 0 for any number
 	HeaderBytes  int // what is read of a client to find out where it goes
 	ReserveFiles int // file descriptors that no connection may take
 }

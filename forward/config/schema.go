@@ -48,7 +48,7 @@ func (d *decoder) limits(l *Limits) []field {
 	const many = 1 << 30
 	return []field{
 		{name: "connections", want: wantNumber, std: "what file descriptors allow", doc: "Connections of all listeners together. More are reset.", set: d.integer(&l.Connections, 1, many)},
-		{name: "per_source", want: wantNumber, std: "any", doc: "Connections of one client address; of IPv6 addresses, those of a /64 count as one.", set: d.integer(&l.PerSource, 1, many)},
+		{name: "per_source", want: wantNumber, std: "any", doc: "Connections of one client address, which is the one in the PROXY header if that is believed; of IPv6 addresses, those of a /64 count as one.", set: d.integer(&l.PerSource, 1, many)},
 		{name: "header_bytes", want: "size", std: "64KiB", doc: "What is read of a client to find out where it goes.", set: d.size(&l.HeaderBytes, 512, 1<<20)},
 		{name: "reserve_files", want: wantNumber, std: "64", doc: "File descriptors that no connection may take.", set: d.integer(&l.ReserveFiles, 0, 1<<20)},
 	}
