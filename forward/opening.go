@@ -153,7 +153,7 @@ func (c *conn) readProxyHeader(o *opening) *refusal {
 		return nil
 	}
 	for {
-		h, n, err := policy.Read(c.peer.Addr(), o.bytes, o.end != route.Open)
+		h, n, err := policy.Read(c.peer.Addr(), o.bytes, proxyEnds[o.end])
 		if err == nil {
 			return c.believe(&h, n, o)
 		}
@@ -165,6 +165,9 @@ func (c *conn) readProxyHeader(o *opening) *refusal {
 		}
 	}
 }
+
+// proxyEnds are package proxy's names for the ends of what a client says first.
+var proxyEnds = [...]proxy.End{route.Open: proxy.Open, route.Deadline: proxy.Late, route.Closed: proxy.Closed}
 
 // headerReason is the reason for refusing a client for its PROXY header.
 func headerReason(err error) string {

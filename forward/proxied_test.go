@@ -6,7 +6,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/waggle-bpf/waggle/forward/backend"
 	"github.com/waggle-bpf/waggle/forward/config"
@@ -109,4 +111,22 @@ func TestLimitOfProxiedSource(t *testing.T) {
 		defer r.sources.mu.Unlock()
 		return len(r.sources.n) == 0
 	})
+}
+
+// TestHeaderInTwoParts: a stranger who begins a PROXY header and waits until nobody looks
+// any more doesn't get the rest of it to the backend.
+func TestHeaderInTwoParts(t *testing.T) {
+	for _, begin := range []string{"P", "PROXY", "\r", "\r\n\r\n\x00\r\nQUIT"} {
+		s := serve(t, echo)
+		cfg := configure(s.addr())
+		cfg.Timeouts.Header = 100 * time.Millisecond
+		cfg.Listeners[0].Proxy = proxy.Policy{Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Require: true}
+		r := start(t, cfg)
+		c := r.dial()
+		send(t, c, begin)
+		wantsReset(t, c)
+		if l := r.ended(); l.Refused != headerTimeout || !strings.Contains(l.Error, proxy.ErrUntrusted.Error()) {
+			t.Errorf("%q: got log line %+v", begin, l)
+		}
+	}
 }

@@ -6,7 +6,7 @@
 // It works on byte slices and does no input or output. Reading is strict and can be
 // repeated as bytes arrive; whose headers to believe is a [Policy]:
 //
-//	header, n, err := policy.Read(peer, buf, false)
+//	header, n, err := policy.Read(peer, buf, proxy.Open)
 //	switch {
 //	case errors.Is(err, proxy.ErrShort):
 //		// read more, then try again

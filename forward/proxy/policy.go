@@ -25,17 +25,27 @@ func (p *Policy) Trusts(peer netip.Addr) bool {
 	return false
 }
 
+// End says whether more of a peer's bytes can come.
+type End uint8
+
+// The ends.
+const (
+	Open   End = iota
+	Late       // nobody waits for them any longer, and what comes isn't looked at
+	Closed     // the peer sends no more
+)
+
 // Read reads the header that a peer's bytes begin with, n of them. It returns ErrShort
-// while they may still become one, unless they end here (end: it is too late for more,
-// or the peer sends none). Without a header n is 0; any other error than ErrShort means
-// that the connection is not to be forwarded.
-func (p *Policy) Read(peer netip.Addr, b []byte, end bool) (h Header, n int, err error) {
+// while they may still become one and end is Open. Without a header n is 0; any other
+// error than ErrShort means that the connection is not to be forwarded. So it is with
+// bytes that may become a header when nobody looks any more.
+func (p *Policy) Read(peer netip.Addr, b []byte, end End) (h Header, n int, err error) {
 	h, n, err = Parse(b)
-	begun := err != ErrAbsent && signed(b)
+	begun := err != ErrAbsent && (signed(b) || end == Late && len(b) > 0)
 	switch trusted := p.Trusts(peer); {
 	case begun && !trusted:
 		err = ErrUntrusted
-	case err == ErrShort && !end:
+	case err == ErrShort && end == Open:
 		return Header{}, 0, err
 	case err == ErrShort && begun:
 	case (err == ErrShort || err == ErrAbsent) && trusted && p.Require:

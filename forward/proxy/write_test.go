@@ -117,7 +117,7 @@ func TestPolicy(t *testing.T) {
 		require bool
 		peer    string
 		bytes   string
-		end     bool
+		end     proxy.End
 		n       int
 		source  string
 		err     string // "short" for ErrShort
@@ -131,16 +131,20 @@ func TestPolicy(t *testing.T) {
 		{name: "none, required", require: true, peer: trusted, bytes: "GET", err: "read PROXY header of 10.1.2.3: none, though its address is trusted and has to send one"},
 		{name: "nothing yet", peer: trusted, err: "short"},
 		{name: "part", peer: trusted, bytes: header[:20], err: "short"},
-		{name: "silent", peer: trusted, end: true},
-		{name: "silent, required", require: true, peer: trusted, end: true, err: "read PROXY header of 10.1.2.3: none, though its address is trusted and has to send one"},
-		{name: "part of a signature", peer: trusted, bytes: "PRO", end: true},
-		{name: "part of a header", peer: trusted, bytes: header[:20], end: true, err: "read PROXY header of 10.1.2.3: PROXY header cut short"},
+		{name: "silent", peer: trusted, end: proxy.Late},
+		{name: "silent, required", require: true, peer: trusted, end: proxy.Late, err: "read PROXY header of 10.1.2.3: none, though its address is trusted and has to send one"},
+		{name: "part of a signature", peer: trusted, bytes: "PRO", end: proxy.Closed},
+		{name: "part of a signature, more may come", peer: trusted, bytes: "PRO", end: proxy.Late, err: "read PROXY header of 10.1.2.3: PROXY header cut short"},
+		{name: "part of a header", peer: trusted, bytes: header[:20], end: proxy.Late, err: "read PROXY header of 10.1.2.3: PROXY header cut short"},
 		{name: "malformed", peer: trusted, bytes: "PROXY TCP5\r\n", err: "read PROXY header of 10.1.2.3: malformed PROXY header: unknown protocol"},
 		{name: "stranger", peer: stranger, bytes: "GET"},
 		{name: "stranger, required of others", require: true, peer: stranger, bytes: "GET"},
-		{name: "silent stranger", require: true, peer: stranger, end: true},
+		{name: "silent stranger", require: true, peer: stranger, end: proxy.Late},
 		{name: "stranger, nothing yet", peer: stranger, err: "short"},
 		{name: "stranger may become one", peer: stranger, bytes: "PROXY", err: "short"},
+		{name: "stranger may still become one", peer: stranger, bytes: "PROX", end: proxy.Late, err: "read PROXY header of 10.2.0.1: its address is not trusted to send one"},
+		{name: "stranger may still become one of version 2", peer: stranger, bytes: signature[:1], end: proxy.Late, err: "read PROXY header of 10.2.0.1: its address is not trusted to send one"},
+		{name: "stranger can't become one", peer: stranger, bytes: "PROX", end: proxy.Closed},
 		{name: "stranger with a header", peer: stranger, bytes: header, err: "read PROXY header of 10.2.0.1: its address is not trusted to send one"},
 		{name: "stranger with the beginning of one", peer: stranger, bytes: "PROXY ", err: "read PROXY header of 10.2.0.1: its address is not trusted to send one"},
 		{name: "stranger with version 2", peer: stranger, bytes: signature, err: "read PROXY header of 10.2.0.1: its address is not trusted to send one"},
