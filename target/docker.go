@@ -59,13 +59,14 @@ func (c *Container) socket() (string, error) {
 
 // do asks the daemon for something and waits until it is done.
 func (c *Container) do(ctx context.Context, verb string, query url.Values) error {
-	if err := c.post(ctx, verb, query); err != nil {
+	if err := c.ask(ctx, http.MethodPost, verb, query); err != nil {
 		return fmt.Errorf("%s container %s: %w", verb, c.Name, err)
 	}
 	return nil
 }
 
-func (c *Container) post(ctx context.Context, verb string, query url.Values) error {
+// ask makes a request about the container.
+func (c *Container) ask(ctx context.Context, method, what string, query url.Values) error {
 	path, err := c.socket()
 	if err != nil {
 		return err
@@ -76,10 +77,10 @@ func (c *Container) post(ctx context.Context, verb string, query url.Values) err
 		},
 	}
 	defer transport.CloseIdleConnections()
-	// Without a version the daemon takes its newest; these two have been the same since
-	// the first.
-	u := url.URL{Scheme: "http", Host: "docker", Path: "/containers/" + c.Name + "/" + verb, RawQuery: query.Encode()}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), http.NoBody)
+	// Without a version the daemon takes its newest; these three have been the same
+	// since the first.
+	u := url.URL{Scheme: "http", Host: "docker", Path: "/containers/" + c.Name + "/" + what, RawQuery: query.Encode()}
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), http.NoBody)
 	if err != nil {
 		return err
 	}

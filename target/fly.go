@@ -18,53 +18,69 @@ import (
 // Fly is a machine of fly.io, started and stopped by its Machines API
 // (https://fly.io/docs/machines/api/machines-resource/).
 type Fly struct {
-	app, machine string
-	path         string // of the machine, an URL
-	auth         string // the header that says who we are
-	client       http.Client
+	Name  string // APP/MACHINE
+	Token string // FLY_API_TOKEN of the environment if it is empty
+	API   string // where it is; FLY_API_HOSTNAME of the environment, or fly.io's, if it is empty
+
+	client http.Client
 }
 
-// What the environment says: a token, and where the API is if it isn't in its usual
-// place.
 const (
 	flyTokenVar = "FLY_API_TOKEN"
 	flyHostVar  = "FLY_API_HOSTNAME"
 	flyHost     = "https://api.machines.dev"
 )
 
-// NewFly returns the machine that a text of the form APP/MACHINE names. The token comes
-// from the environment, FLY_API_TOKEN.
-func NewFly(name string) (*Fly, error) {
-	app, machine, ok := strings.Cut(name, "/")
-	if !ok || app == "" || machine == "" || strings.ContainsAny(machine, "/?#") {
-		return nil, fmt.Errorf("%q is not APP/MACHINE, such as my-app/148ed123456789", name)
+func (f *Fly) String() string { return "fly:" + f.Name }
+
+// Validate tells whether there is a name, and a token for it.
+func (f *Fly) Validate() error {
+	app, machine, _ := strings.Cut(f.Name, "/")
+	if app == "" || machine == "" || strings.ContainsAny(machine, "/?#") {
+		return fmt.Errorf("%q is not APP/MACHINE, such as my-app/148ed123456789", f.Name)
 	}
-	token := strings.TrimSpace(os.Getenv(flyTokenVar))
-	if token == "" {
-		return nil, fmt.Errorf("no token for fly:%s: set %s; fly tokens create deploy -a %s makes one", name, flyTokenVar, app)
+	if f.token() == "" {
+		return fmt.Errorf("no token; set %s (fly tokens create deploy -a %s makes one)", flyTokenVar, app)
 	}
-	host := strings.TrimSuffix(cmp.Or(os.Getenv(flyHostVar), flyHost), "/")
-	if !strings.Contains(host, "://") {
-		host = "https://" + host
+	if _, err := url.Parse(f.host()); err != nil {
+		return fmt.Errorf("%s: %w", flyHostVar, err)
 	}
-	if _, err := url.Parse(host); err != nil {
-		return nil, fmt.Errorf("%s: %w", flyHostVar, err)
-	}
-	if !strings.HasPrefix(token, "FlyV1 ") { // such a token has its scheme with it
-		token = "Bearer " + token
-	}
-	return &Fly{
-		app: app, machine: machine, auth: token,
-		path: fmt.Sprintf("%s/v1/apps/%s/machines/%s", host, url.PathEscape(app), url.PathEscape(machine)),
-	}, nil
+	return nil
 }
 
-func (f *Fly) String() string { return "fly:" + f.app + "/" + f.machine }
+func (f *Fly) token() string { return strings.TrimSpace(cmp.Or(f.Token, os.Getenv(flyTokenVar))) }
+
+func (f *Fly) host() string {
+	host := strings.TrimSuffix(cmp.Or(f.API, os.Getenv(flyHostVar), flyHost), "/")
+	if !strings.Contains(host, "://") {
+		return "https://" + host
+	}
+	return host
+}
+
+// url is that of the machine, with more behind it.
+func (f *Fly) url(more string) string {
+	app, machine, _ := strings.Cut(f.Name, "/")
+	return fmt.Sprintf("%s/v1/apps/%s/machines/%s%s", f.host(), url.PathEscape(app), url.PathEscape(machine), more)
+}
+
+// authorization is the header that says who we are. Tokens of one kind have their
+// scheme with them.
+func (f *Fly) authorization() string {
+	if token := f.token(); strings.HasPrefix(token, "FlyV1 ") {
+		return token
+	}
+	return "Bearer " + f.token()
+}
 
 // Check asks for the machine, so that a wrong name or token is known in time.
 func (f *Fly) Check(ctx context.Context) error {
-	if _, err := f.get(ctx); err != nil {
-		return fmt.Errorf("look at %s: %w", f, err)
+	err := f.Validate()
+	if err == nil {
+		_, err = f.get(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("look for %s: %w", f, err)
 	}
 	return nil
 }
@@ -72,7 +88,11 @@ func (f *Fly) Check(ctx context.Context) error {
 // Start starts the machine and waits until its state is started, which is before its
 // programs listen.
 func (f *Fly) Start(ctx context.Context) error {
-	if err := f.start(ctx); err != nil {
+	err := f.Validate()
+	if err == nil {
+		err = f.start(ctx)
+	}
+	if err != nil {
 		return fmt.Errorf("start %s: %w", f, err)
 	}
 	return nil
@@ -107,7 +127,11 @@ func (f *Fly) start(ctx context.Context) error {
 // Stop stops the machine and waits until it has. It takes the machine's lease before,
 // so that nobody changes the machine at the same time, and gives it back.
 func (f *Fly) Stop(ctx context.Context) error {
-	if err := f.stop(ctx); err != nil {
+	err := f.Validate()
+	if err == nil {
+		err = f.stop(ctx)
+	}
+	if err != nil {
 		return fmt.Errorf("stop %s: %w", f, err)
 	}
 	return nil
@@ -255,11 +279,11 @@ func (f *Fly) try(ctx context.Context, c *flyCall) error {
 		}
 		body = bytes.NewReader(text)
 	}
-	req, err := http.NewRequestWithContext(ctx, c.method, f.path+c.path, body)
+	req, err := http.NewRequestWithContext(ctx, c.method, f.url(c.path), body)
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Authorization", f.auth)
+	req.Header.Set("Authorization", f.authorization())
 	req.Header.Set("User-Agent", "waggle")
 	if c.body != nil {
 		req.Header.Set("Content-Type", "application/json")

@@ -1,5 +1,5 @@
 // Package target starts and stops the things that need not run all the time: a
-// process, a unit of systemd, a container, the processes of a cgroup. Each has a file
+// process, a unit of systemd, a container, the processes of a cgroup, a machine. Each has a file
 // of its own. [Parse] makes a target of its text, as users write it.
 package target
 
@@ -31,10 +31,16 @@ var kinds = []struct {
 	{"systemd", "UNIT", func(rest string) Target { return &Unit{Name: rest} }},
 	{"docker", "NAME", func(rest string) Target { return &Container{Name: rest} }},
 	{"freeze", "CGROUP", func(rest string) Target { return &Freezer{Dir: rest} }},
+	{"wol", "MAC", func(rest string) Target { return &WakeOnLAN{Name: rest} }},
+	{"fly", "APP/MACHINE", func(rest string) Target { return &Fly{Name: rest} }},
 }
 
+// validator is a target that knows before it is used what it can't do without.
+type validator interface{ Validate() error }
+
 // Parse returns the target that a text stands for: exec:COMMAND, systemd:UNIT,
-// docker:NAME or freeze:CGROUP. Whether it exists shows when it is started or stopped.
+// docker:NAME, freeze:CGROUP, wol:MAC or fly:APP/MACHINE. Whether it exists shows when
+// it is started or stopped; Check tells in advance.
 func Parse(text string) (Target, error) {
 	name, rest, _ := strings.Cut(text, ":")
 	var forms []string
@@ -43,7 +49,13 @@ func Parse(text string) (Target, error) {
 			if strings.TrimSpace(rest) == "" {
 				return nil, fmt.Errorf("read target %q: %s is missing; write %s:%s", text, k.rest, k.name, k.rest)
 			}
-			return k.make(rest), nil
+			t := k.make(rest)
+			if v, ok := t.(validator); ok {
+				if err := v.Validate(); err != nil {
+					return nil, fmt.Errorf("read target %q: %w", text, err)
+				}
+			}
+			return t, nil
 		}
 		forms = append(forms, k.name+":"+k.rest)
 	}

@@ -13,45 +13,55 @@ import (
 
 // WakeOnLAN is a machine that its network card switches on when it hears a magic packet.
 type WakeOnLAN struct {
-	mac net.HardwareAddr
-	to  netip.AddrPort // invalid for every network that this machine is in
+	// Name is the card's MAC address, with @ADDRESS or @ADDRESS:PORT behind it to send
+	// the packet there, and not to all networks that this machine is in.
+	Name string
 }
 
 // discard is the port that magic packets are usually sent to; cards don't look at it.
 const discard = 9
 
-// NewWakeOnLAN returns the machine whose card a text names: MAC, or MAC@ADDRESS or
-// MAC@ADDRESS:PORT to send the packet there and not to the broadcast address of every
-// network that this machine is in.
-func NewWakeOnLAN(name string) (*WakeOnLAN, error) {
-	text, where, directed := strings.Cut(name, "@")
-	mac, err := net.ParseMAC(text)
-	if err != nil || len(mac) != 6 {
-		return nil, fmt.Errorf("%q is not a MAC address such as 00:1b:21:0a:0b:0c", text)
+// parse takes the name apart. The address is invalid for all networks.
+func (w *WakeOnLAN) parse() (mac net.HardwareAddr, to netip.AddrPort, err error) {
+	text, where, directed := strings.Cut(w.Name, "@")
+	if mac, err = net.ParseMAC(text); err != nil || len(mac) != 6 {
+		return nil, to, fmt.Errorf("%q is not a MAC address such as 00:1b:21:0a:0b:0c", text)
 	}
-	w := &WakeOnLAN{mac: mac}
 	if !directed {
-		return w, nil
+		return mac, to, nil
 	}
-	if addr, err := netip.ParseAddr(where); err == nil {
-		w.to = netip.AddrPortFrom(addr, discard)
-	} else if w.to, err = netip.ParseAddrPort(where); err != nil {
-		return nil, fmt.Errorf("%q is not an address such as 192.168.1.255 or 192.168.1.255:9", where)
+	if addr, aerr := netip.ParseAddr(where); aerr == nil {
+		return mac, netip.AddrPortFrom(addr, discard), nil
 	}
-	return w, nil
+	if to, err = netip.ParseAddrPort(where); err != nil {
+		return nil, to, fmt.Errorf("%q is not an address such as 192.168.1.255 or 192.168.1.255:9", where)
+	}
+	return mac, to, nil
 }
 
-func (w *WakeOnLAN) String() string { return "wol:" + w.mac.String() }
+func (w *WakeOnLAN) String() string { return "wol:" + w.Name }
+
+// Validate tells whether the name is one.
+func (w *WakeOnLAN) Validate() error {
+	_, _, err := w.parse()
+	return err
+}
 
 // Start sends the packet. Nobody tells whether it was heard.
 func (w *WakeOnLAN) Start(ctx context.Context) error {
-	routes, err := w.routes()
+	mac, to, err := w.parse()
 	if err != nil {
 		return fmt.Errorf("wake %s: %w", w, err)
 	}
+	routes := []route{{to: to}}
+	if !to.IsValid() {
+		if routes, err = everywhere(); err != nil {
+			return fmt.Errorf("wake %s: %w", w, err)
+		}
+	}
 	var errs []error
 	for _, r := range routes {
-		if err := send(ctx, r, magicPacket(w.mac)); err != nil {
+		if err := send(ctx, r, magicPacket(mac)); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -59,6 +69,11 @@ func (w *WakeOnLAN) Start(ctx context.Context) error {
 		return fmt.Errorf("wake %s: %w", w, errors.Join(errs...))
 	}
 	return nil
+}
+
+// Stop does nothing but say so: a machine has to be told to sleep in another way.
+func (w *WakeOnLAN) Stop(context.Context) error {
+	return fmt.Errorf("stop %s: a magic packet only wakes; stop it with a command", w)
 }
 
 // Repeat is how often to start again a machine that does not come up: packets get lost,
@@ -77,12 +92,9 @@ type route struct {
 	to   netip.AddrPort
 }
 
-// routes are the broadcast addresses of all networks, or the one that was asked for.
-// The address for everybody (255.255.255.255) would leave by one device only.
-func (w *WakeOnLAN) routes() ([]route, error) {
-	if w.to.IsValid() {
-		return []route{{to: w.to}}, nil
-	}
+// everywhere is the broadcast addresses of all networks that this machine is in. The
+// address for everybody (255.255.255.255) would leave by one device only.
+func everywhere() ([]route, error) {
 	devices, err := net.Interfaces()
 	if err != nil {
 		return nil, fmt.Errorf("list devices: %w", err)

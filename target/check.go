@@ -1,0 +1,72 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os/exec"
+	"regexp"
+	"strings"
+
+	systemd "github.com/coreos/go-systemd/v22/dbus"
+)
+
+// Check tells whether a target could be started and stopped here, as far as that can
+// be known without doing it: what is wrong is better known before somebody needs it.
+func Check(ctx context.Context, t Target) error {
+	if c, ok := t.(interface{ Check(context.Context) error }); ok {
+		return c.Check(ctx)
+	}
+	return nil
+}
+
+// Check looks for the container.
+func (c *Container) Check(ctx context.Context) error {
+	if err := c.ask(ctx, http.MethodGet, "json", nil); err != nil {
+		return fmt.Errorf("look for container %s: %w", c.Name, err)
+	}
+	return nil
+}
+
+// Check looks for the unit.
+func (u *Unit) Check(ctx context.Context) error {
+	if err := u.check(ctx); err != nil {
+		return fmt.Errorf("look for unit %s: %w", u.name(), err)
+	}
+	return nil
+}
+
+func (u *Unit) check(ctx context.Context) error {
+	c, err := systemd.NewWithContext(ctx)
+	if err != nil {
+		return fmt.Errorf("ask systemd: %w", err)
+	}
+	defer c.Close()
+	state, err := c.GetUnitPropertyContext(ctx, u.name(), "LoadState")
+	if err != nil {
+		return err
+	}
+	if text, _ := state.Value.Value().(string); text == "not-found" {
+		return errors.New("there is no such unit")
+	}
+	return nil
+}
+
+// plainWord is a word that the shell takes as it is.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./+-]+$`)
+
+// Check looks for the command, if the shell's text begins with one.
+func (e *Exec) Check(ctx context.Context) error {
+	words := strings.Fields(e.Command)
+	if len(words) == 0 || !plainWord.MatchString(words[0]) {
+		return nil
+	}
+	// The shell knows its own words, too.
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", `command -v -- "$1"`, "sh", words[0])
+	cmd.Env = append(cmd.Environ(), e.Env...)
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("look for command %q: not found", words[0])
+	}
+	return nil
+}
