@@ -1,6 +1,8 @@
 package trace
 
 import (
+	"unsafe"
+
 	"github.com/waggle-bpf/waggle/bpf"
 	"github.com/waggle-bpf/waggle/bpf/internal/sim"
 )
@@ -52,6 +54,16 @@ func ReadKernelString(dst []byte, addr uint64) int32 {
 //bpf:helper probe_read_user_str(dst.ptr, dst.len, addr)
 func ReadUserString(dst []byte, addr uint64) int32 {
 	return sim.Current("trace.ReadUserString").ReadString(dst, addr)
+}
+
+// AddressOf stores the kernel address of a socket in *addr, as a number to read
+// from; 0 if s is nil.
+//
+//bpf:helper probe_read_kernel(addr, sizeof(addr), &s)
+func AddressOf(addr *uint64, s *bpf.Sock) bpf.Errno {
+	sim.Current("trace.AddressOf")
+	*addr = uint64(uintptr(unsafe.Pointer(s)))
+	return bpf.OK
 }
 
 // FuncIP returns the address of the probed function. Needs Linux 5.15.
