@@ -30,7 +30,10 @@ type conn struct {
 	target  target           // dialing
 	backend *backend.Backend // greeting
 	pair    *engine.Pair     // greeting; with a state from forwarding on
-	leave   func()           // what the gate wants to be told with; may be nil
+	// adopted says where a connection comes from that another process has left. It
+	// has no client then, and a backend only if there is such a one here.
+	adopted *adopted
+	leave   func() // what the gate wants to be told with; may be nil
 
 	watch watch // the janitor's
 }
@@ -94,8 +97,14 @@ const (
 
 // serve is a connection's life.
 func (c *conn) serve() {
-	growStack()
-	end, r := c.forward()
+	var end engine.End
+	var r *refusal
+	if c.adopted != nil {
+		end = c.adopted.engine.Forward(c.pair)
+	} else {
+		growStack()
+		end, r = c.forward()
+	}
 	c.close(r)
 	if c.leave != nil {
 		c.leave()
@@ -131,6 +140,7 @@ func (c *conn) forward() (engine.End, *refusal) {
 		return engine.End{}, r
 	}
 	c.pair.SetState(c.service.engine.Name(), "")
+	c.pair.Note = c.note
 	c.phase.Store(int32(forwarding))
 	end := c.service.engine.Forward(c.pair)
 	if r, ok := end.Refused(); ok {
@@ -142,6 +152,12 @@ func (c *conn) forward() (engine.End, *refusal) {
 // close closes both connections: one that is not forwarded with a reset, so that the
 // client knows, unless its route wants it otherwise.
 func (c *conn) close(r *refusal) {
+	if c.adopted != nil {
+		if c.backend != nil {
+			c.backend.Release()
+		}
+		return
+	}
 	if r != nil && !r.polite {
 		_ = c.client.SetLinger(0)
 	}
@@ -196,6 +212,17 @@ func (c *conn) report(end engine.End, r *refusal) {
 	}
 }
 
+// backendName is the address of the backend, "" if there is none yet.
+func (c *conn) backendName() string {
+	switch {
+	case c.backend != nil:
+		return c.backend.String()
+	case c.adopted != nil:
+		return c.adopted.backend.String()
+	}
+	return ""
+}
+
 func text(err error) string {
 	if err == nil {
 		return ""
@@ -214,9 +241,7 @@ func (c *conn) record(lasted time.Duration) *accesslog.Record {
 	if t.proxied {
 		rec.Source = t.source
 	}
-	if c.backend != nil {
-		rec.Backend = c.backend.String()
-	}
+	rec.Backend = c.backendName()
 	if c.pair != nil {
 		rec.Up, rec.Down = c.pair.Moved(engine.Up)+c.pair.Taken, c.pair.Moved(engine.Down)
 		state := c.pair.State()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/waggle-bpf/waggle/forward/engine"
 	"github.com/waggle-bpf/waggle/forward/engine/auto"
@@ -27,6 +28,8 @@ type engineOptions struct {
 	pipes   int  // see splice.Options.MaxPipes
 	persist bool // spliced connections outlive us
 	refused func(engine, reason string)
+	// switched is told how long it took until the kernel moved a connection.
+	switched func(time.Duration)
 }
 
 // made is an engine, or why there is none.

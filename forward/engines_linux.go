@@ -23,7 +23,9 @@ var makers = map[string]func(*engines) (engine.Engine, error){
 	sockmap.Name: func(*engines) (engine.Engine, error) { return some(sockmap.New(sockmap.Options{})) },
 	uring.Name:   func(*engines) (engine.Engine, error) { return some(uring.New(uring.Options{})) },
 	packet.Name: func(e *engines) (engine.Engine, error) {
-		return some(packet.New(packet.Options{NoPersist: !e.options.persist, Mover: e.newSplice()}))
+		return some(packet.New(packet.Options{
+			NoPersist: !e.options.persist, Mover: e.newSplice(), Switched: e.options.switched,
+		}))
 	},
 }
 

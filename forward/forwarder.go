@@ -88,7 +88,10 @@ func New(cfg *config.Config, o Options) (*Forwarder, error) {
 		return nil, err
 	}
 	f.files = shareOut(limit, cfg.Limits.ReserveFiles)
-	f.engines.options = engineOptions{pipes: f.files.pipes, persist: cfg.Persist, refused: f.metrics.Fallback}
+	f.engines.options = engineOptions{
+		pipes: f.files.pipes, persist: cfg.Persist,
+		refused: f.metrics.Fallback, switched: f.metrics.Switched,
+	}
 	f.metrics.Backends(f.backends)
 	f.metrics.LogLost(func() uint64 { return f.log.Load().Lost() })
 	if err := f.spare.open(); err != nil {
@@ -98,6 +101,7 @@ func New(cfg *config.Config, o Options) (*Forwarder, error) {
 		f.spare.close()
 		return nil, errors.Join(err, f.engines.close())
 	}
+	f.adopt()
 	f.janitor.start(f)
 	return f, nil
 }

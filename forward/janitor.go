@@ -92,6 +92,7 @@ func (j *janitor) run() {
 				j.findLoops()
 			}
 		case now := <-timer.C:
+			j.forwarder.adopt()
 			j.findLoops()
 			j.look(now)
 			timer.Reset(j.interval())
@@ -219,7 +220,7 @@ func (j *janitor) findLoops() {
 	j.looked = time.Now()
 	fresh := j.fresh[:0]
 	j.forwarder.conns.each(func(c *conn) {
-		if phase(c.phase.Load()) < greeting {
+		if phase(c.phase.Load()) < greeting || c.adopted != nil {
 			return
 		}
 		j.ours[addrPort(c.pair.Backend.LocalAddr())] = c

@@ -18,10 +18,7 @@ import (
 	"github.com/waggle-bpf/waggle/forward/backend"
 	"github.com/waggle-bpf/waggle/forward/config"
 	"github.com/waggle-bpf/waggle/forward/route"
-	"github.com/waggle-bpf/waggle/internal/testkit"
 )
-
-func TestMain(m *testing.M) { testkit.Main(m) }
 
 // patience is how long to wait for what should come soon.
 const patience = 20 * time.Second
@@ -287,7 +284,10 @@ func until(t *testing.T, what string, holds func() bool) {
 
 // line is a line of the access log.
 type line struct {
-	Source, Route, Why, Name, Backend, Close, Refused, Error, Engine string
+	Client, Listener, Source, Route, Why, Name, Backend, Close, Refused, Error, Engine string
+
+	EngineWhy string `json:"engine_why"`
+	Duration  float64
 
 	Up, Down uint64
 }

@@ -141,14 +141,17 @@ func (c *conn) status() ConnStatus {
 		return s
 	}
 	t := &c.target
-	s.Route, s.Why, s.Name, s.Group = t.route, t.why, t.name, t.group.Name()
+	s.Route, s.Why, s.Name = t.route, t.why, t.name
+	if t.group != nil {
+		s.Group = t.group.Name()
+	}
 	if t.proxied {
 		s.Source = t.source
 	}
 	if p < greeting {
 		return s
 	}
-	s.Backend = c.backend.String()
+	s.Backend = c.backendName()
 	if p < forwarding {
 		return s
 	}

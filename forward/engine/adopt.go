@@ -17,15 +17,17 @@ type Adopter interface {
 
 // Adoption is a pair that another process has left behind.
 type Adoption struct {
-	// Pair has no connections, because they were the other process's, but its
-	// Note. It tells what was moved since it was accepted, or since the other
-	// process told its end for itself.
+	// Pair has no connections, because they were the other process's. It tells
+	// what was moved since it was accepted, or since the other process told its
+	// end for itself.
 	Pair *Pair
+	// Note is what the other process wanted this one to know.
+	Note []byte
 	// Client and Backend are the two ends, Local is what the client connected to.
 	Client, Local, Backend netip.AddrPort
 	// Active is when something was last heard of either end.
 	Active time.Time
 }
 
-// MaxNote is how many bytes of a Pair's Note are kept.
+// MaxNote is how many bytes of a note are kept.
 const MaxNote = 252

@@ -31,10 +31,10 @@ type Pair struct {
 	// written to the backend, before Forward was called.
 	Taken, Given uint64
 
-	// Note is for the process that adopts the pair, if the engine is an Adopter
-	// and this one comes to its end before the pair. No more than MaxNote bytes
-	// of it are kept.
-	Note []byte
+	// Note, if not nil, is asked for what the process is to know that adopts the
+	// pair, if the engine is an Adopter and this process comes to its end before
+	// the pair. No more than MaxNote bytes of it are kept.
+	Note func() []byte
 
 	meter   atomic.Pointer[Meter]
 	own     Counters

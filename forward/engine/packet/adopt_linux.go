@@ -50,7 +50,10 @@ func (e *Engine) adoptSlot(slot uint32) {
 	}
 	e.counters.adopted.Add(1)
 	p.seen.Store(true)
-	e.know(p)
+	e.mu.Lock()
+	e.pairs[slot] = p
+	e.orphans = append(e.orphans, p)
+	e.mu.Unlock()
 	p.look()
 }
 
@@ -58,19 +61,20 @@ func (e *Engine) adoptSlot(slot uint32) {
 func (e *Engine) Adopt() (list []engine.Adoption) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, p := range e.pairs {
-		if p.conn == nil {
+	for _, p := range e.orphans {
+		if !p.isOver() {
 			list = append(list, p.adoption())
 			e.claimed[p.conn] = p
 		}
 	}
+	e.orphans = nil
 	return list
 }
 
 // adoption makes a connection of an adopted pair.
 func (p *pair) adoption() engine.Adoption {
 	silent := monotonic() - time.Duration(atomic.LoadUint64(&p.meter.Last))
-	p.conn = &engine.Pair{Note: p.note}
+	p.conn = &engine.Pair{}
 	for d, n := range p.meter.Before {
 		p.conn.Counter(engine.Direction(d)).Store(n)
 	}
@@ -78,7 +82,7 @@ func (p *pair) adoption() engine.Adoption {
 	p.conn.SetState(Name, "adopted")
 	client, backend := &p.tuples[kern.Client], &p.tuples[kern.Backend]
 	return engine.Adoption{
-		Pair:    p.conn,
+		Pair: p.conn, Note: p.note,
 		Client:  netip.AddrPortFrom(netip.AddrFrom16(client.Peer).Unmap(), client.PeerPort.Host()),
 		Local:   netip.AddrPortFrom(netip.AddrFrom16(client.Local).Unmap(), client.LocalPort.Host()),
 		Backend: netip.AddrPortFrom(netip.AddrFrom16(backend.Peer).Unmap(), backend.PeerPort.Host()),

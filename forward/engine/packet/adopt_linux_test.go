@@ -77,8 +77,8 @@ func checkAdoption(t *testing.T, a engine.Adoption, local, backend string) {
 	if a.Local.String() != local || a.Backend.String() != backend {
 		t.Errorf("adopted a pair from %v to %v, want %s to %s", a.Local, a.Backend, local, backend)
 	}
-	if note := "from " + a.Client.String(); string(a.Pair.Note) != note {
-		t.Errorf("noted %q, want %q", a.Pair.Note, note)
+	if note := "from " + a.Client.String(); string(a.Note) != note {
+		t.Errorf("noted %q, want %q", a.Note, note)
 	}
 	if s := a.Pair.State(); s != (engine.State{Engine: Name, Why: "adopted"}) {
 		t.Errorf("it is with %v", s)

@@ -35,6 +35,10 @@ type Options struct {
 	// ends may have to say again; DefaultLinger if it is 0.
 	Linger time.Duration
 
+	// Switched, if not nil, is told how long after its first byte was forwarded a
+	// pair was spliced.
+	Switched func(time.Duration)
+
 	// Mover moves the bytes until a pair is spliced. The engine closes it.
 	Mover Mover
 }
@@ -64,6 +68,7 @@ type Engine struct {
 
 	mu      sync.Mutex
 	pairs   map[uint32]*pair       // those linked, by slot
+	orphans []*pair                // those that were taken over and nobody has asked for
 	claimed map[*engine.Pair]*pair // those that Adopt has returned, until Forward is called
 	leaving []*pair                // those that linger, the first one to go first
 

@@ -151,7 +151,9 @@ func watched(p *engine.Pair, t tuples, now uint64) (*kern.Conn, *engine.Refusal)
 		return nil, r
 	}
 	c := &kern.Conn{State: kern.Watching, Since: now}
-	c.Note.Len = uint32(copy(c.Note.Text[:], p.Note))
+	if p.Note != nil {
+		c.Note.Len = uint32(copy(c.Note.Text[:], p.Note()))
+	}
 	for i := range c.Sides {
 		peer, own := scales(info[i])
 		c.Sides[i] = kern.Side{Tuple: t[i], PeerScale: peer, OwnScale: own}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,7 @@ const bulk = 64 << 10
 type watch struct {
 	engine *Engine
 	conn   *engine.Pair
+	first  atomic.Int64 // when the first byte came, on the monotonic clock
 
 	mu   sync.Mutex
 	done bool // linked, or never to be
@@ -32,6 +34,9 @@ type watch struct {
 // time, or much was said. That is before what it says goes on to the backend, so
 // that the programs see it and what follows from it.
 func (w *watch) onFill(d engine.Direction, total uint64) {
+	if total == 0 {
+		w.first.CompareAndSwap(0, int64(monotonic()))
+	}
 	again := d == engine.Up && (total > 0 || w.conn.Taken > 0)
 	if again || total >= bulk {
 		w.link()
@@ -45,7 +50,7 @@ func (w *watch) link() {
 		return
 	}
 	w.done = true
-	p, err := w.engine.link(w.conn)
+	p, err := w.engine.link(w.conn, time.Duration(w.first.Load()))
 	if err != nil {
 		w.conn.SetState(w.engine.mover.Name(), err.Error())
 		return
@@ -68,7 +73,8 @@ type pair struct {
 	slot   uint32
 	meter  *kern.Meter
 	tuples tuples
-	linked time.Duration // on the monotonic clock
+	// When the first byte came and when the pair was linked, on the monotonic clock.
+	first, linked time.Duration
 
 	// conn is nil if the pair was adopted and nobody has asked for it; the engine's
 	// mutex guards it then. reserved is for those that were adopted only.
@@ -85,9 +91,9 @@ type pair struct {
 	leave time.Time // when to remove the entries, once it lingers
 }
 
-// link makes the programs watch a pair.
-func (e *Engine) link(p *engine.Pair) (*pair, error) {
-	pr := &pair{engine: e, conn: p, tuples: tuplesOf(p), linked: monotonic(), over: make(chan struct{})}
+// link makes the programs watch a pair, whose first byte came at a certain time.
+func (e *Engine) link(p *engine.Pair, first time.Duration) (*pair, error) {
+	pr := &pair{engine: e, conn: p, tuples: tuplesOf(p), first: first, linked: monotonic(), over: make(chan struct{})}
 	c, refusal := watched(p, pr.tuples, uint64(pr.linked))
 	if refusal != nil {
 		e.counters.stay(refusal.Reason)
@@ -216,6 +222,7 @@ func (p *pair) end() {
 	close(p.over)
 	if p.conn == nil {
 		p.how()
+		e.orphans = slices.DeleteFunc(e.orphans, func(o *pair) bool { return o == p })
 		e.lingerLocked(p)
 	}
 }
@@ -233,6 +240,9 @@ func (p *pair) isOver() bool {
 func (p *pair) nowSpliced() {
 	took := time.Duration(p.meter.Switched) - p.linked
 	p.engine.counters.switchedAfter(took)
+	if told := p.engine.opts.Switched; told != nil {
+		told(time.Duration(p.meter.Switched) - p.first)
+	}
 	p.conn.SetMeter(p)
 	p.conn.SetState(Name, fmt.Sprintf("spliced after %v", took.Round(time.Microsecond)))
 	p.conn.Wake()

@@ -63,7 +63,7 @@ func runForwarder(listen, to string) error {
 			}
 			defer backend.Close()
 			p := engine.NewPair(client.(*net.TCPConn), backend.(*net.TCPConn))
-			p.Note = []byte("from " + client.RemoteAddr().String())
+			p.Note = func() []byte { return []byte("from " + client.RemoteAddr().String()) }
 			pairs.Store(p, true)
 			defer pairs.Delete(p)
 			e.Forward(p)

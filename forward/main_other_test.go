@@ -1,0 +1,11 @@
+//go:build !linux
+
+package forward
+
+import (
+	"testing"
+
+	"github.com/waggle-bpf/waggle/internal/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
