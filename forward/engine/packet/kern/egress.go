@@ -30,7 +30,7 @@ func leave(ctx *tc.Context, l2 int) tc.Action {
 		return tc.Next
 	}
 	c, m := Conns.Lookup(ref.Slot), Meters.Lookup(ref.Slot)
-	if c == nil || m == nil || c.State == Unused || c.reused(&s) {
+	if c == nil || m == nil || c.State == Unused || c.reused(m, &s) {
 		return tc.Next
 	}
 	d := &c.Sides[ref.Side&1]

@@ -62,11 +62,25 @@ func (c *Conn) acknowledge(side uint32, s *segment) bool {
 }
 
 // reused reports whether segment s opens a new connection in place of one that has
-// ended: then the pair is over for good.
-func (c *Conn) reused(s *segment) bool {
-	if !s.has(packet.SYN) || c.State != Ended {
+// ended or was reset: then the pair is over for good.
+func (c *Conn) reused(m *Meter, s *segment) bool {
+	if !s.has(packet.SYN) || c.State != Ended && m.Reset == 0 {
 		return false
 	}
 	c.State = Unused
 	return true
+}
+
+// doubt deals with a SYN from a side of a pair that seems to be alive. It must not be
+// passed on: where nobody has the connection any more it would open another one, which no
+// forwarder has accepted. It becomes a segment that is behind the times instead. Who still has the connection
+// answers it with an acknowledgement, which makes a peer who has forgotten it send a RST;
+// who doesn't answers with a RST himself (RFC 9293 3.5.2 and 3.10.7.4). The peer's next
+// SYN then finds the pair reset.
+func (c *Conn) doubt(side uint32, s *segment) {
+	d := &c.Sides[side&1]
+	c.lock.Lock()
+	s.seq, s.ack = d.Next-1, d.Acked
+	c.lock.Unlock()
+	s.flags = packet.ACK
 }

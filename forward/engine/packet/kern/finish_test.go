@@ -1,6 +1,7 @@
 package kern
 
 import (
+	"bytes"
 	"slices"
 	"testing"
 
@@ -133,5 +134,40 @@ func TestEnds(t *testing.T) {
 				t.Errorf("got  %+v\nwant %+v", got, test.want)
 			}
 		})
+	}
+}
+
+// TestNewConnection: a SYN never reaches the other side. While the pair may be alive a
+// question takes its place, and when it is over the SYN is the forwarder's.
+func TestNewConnection(t *testing.T) {
+	syn := bpftest.Packet{Src: theClient, Dst: itsFront, Flags: packet.SYN, Seq: 77, Window: 500}
+	t.Run("before the splice", func(t *testing.T) {
+		k, c, _ := spliced(t)
+		c.State = Watching
+		if r := k.TC(Ingress, syn); r.Verdict != tc.Next || c.Sides[Client].Next != up {
+			t.Errorf("%v, next is %d", r.Verdict, c.Sides[Client].Next)
+		}
+	})
+	k, c, m := spliced(t)
+	r := k.TC(Ingress, syn)
+	want := bpftest.Packet{
+		Src: itsSource, Dst: theBackend, Flags: packet.ACK, Seq: up + shift - 1, Ack: down, Window: 500,
+	}
+	if r.Redirect == nil || !bytes.Equal(r.Data, want.Bytes()) {
+		t.Errorf("got %v, %x\nwant %x", r.Verdict, r.Data, want.Bytes())
+	}
+	if m.Bytes != [2]uint64{} || m.Last != 0 || c.State != Spliced {
+		t.Errorf("the pair has changed: %+v", *m)
+	}
+
+	quick := syn
+	quick.Payload = "GET / HTTP/1.1\r\n"
+	if r := k.TC(Ingress, quick); r.Verdict != tc.Drop {
+		t.Errorf("a SYN with data: %v", r.Verdict)
+	}
+
+	k.TC(Ingress, says{Client, packet.RST, 0, 0, 0}.packet())
+	if r := k.TC(Ingress, syn); r.Verdict != tc.Next || r.Redirect != nil || c.State != Unused {
+		t.Errorf("after a reset: %v, state %d", r.Verdict, c.State)
 	}
 }

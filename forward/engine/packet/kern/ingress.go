@@ -33,21 +33,40 @@ func arrive(ctx *tc.Context, l2 int) tc.Action {
 		return tc.Next
 	}
 	c, m := Conns.Lookup(ref.Slot), Meters.Lookup(ref.Slot)
-	if c == nil || m == nil || c.State == Unused || c.reused(&s) {
+	if c == nil || m == nil || c.State == Unused || c.reused(m, &s) {
 		return tc.Next
 	}
+	side := ref.Side & 1
+	switch {
+	case !s.has(packet.SYN):
+		if !c.follow(ctx, m, ref, &s) {
+			return tc.Next
+		}
+	case c.State == Watching:
+		return tc.Next
+	case s.size != 0:
+		return tc.Drop // its sender will try without data (RFC 7413 4.2.2)
+	default:
+		c.doubt(side, &s)
+	}
+	return forward(ctx, c, side, &s, l2)
+}
+
+// follow notes a segment, splices the pair if this is the moment, and reports whether
+// the segment is to be passed on.
+func (c *Conn) follow(ctx *tc.Context, m *Meter, ref *Ref, s *segment) bool {
 	side := ref.Side & 1
 	now := bpf.KtimeGetNS()
 	before := c.State
 	state, fresh := before, uint32(0)
 	if before == Watching && s.mayStart() {
-		state, fresh = c.trySplice(ctx, side, &s)
+		state, fresh = c.trySplice(ctx, side, s)
 	} else {
-		state, fresh = c.pass(&c.Sides[side], &s)
+		state, fresh = c.pass(&c.Sides[side], s)
 	}
 	if state == Watching {
 		m.Tried++
-		return tc.Next
+		return false
 	}
 	news := before == Watching && m.State == Watching
 	if news {
@@ -58,17 +77,17 @@ func arrive(ctx *tc.Context, l2 int) tc.Action {
 		m.Last = now
 	}
 	bpf.AtomicAdd(&m.Bytes[side], uint64(fresh))
-	if s.has(packet.FIN|packet.RST) && c.ending(m, side, &s) {
+	if s.has(packet.FIN|packet.RST) && c.ending(m, side, s) {
 		news = true
 	}
-	if c.acknowledge(side, &s) {
+	if c.acknowledge(side, s) {
 		m.State = Ended
 		news = true
 	}
 	if news {
 		tell(ref.Slot)
 	}
-	return forward(ctx, c, side, &s, l2)
+	return true
 }
 
 // tell tells user space to look at a pair.

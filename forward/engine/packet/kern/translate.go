@@ -51,6 +51,11 @@ func (s *segment) translate(ctx *tc.Context, d, other *Side) bool {
 	text.replace(h.AckSeq, ack)
 	h.Seq, h.AckSeq = seq, ack
 
+	if h.Flags != s.flags { // see doubt
+		text.replace16(bpf.ToBE16(uint16(h.Flags)), bpf.ToBE16(uint16(s.flags)))
+		h.Flags = s.flags
+	}
+
 	window := bpf.ToBE16(rescale(s.window, d.PeerScale, other.OwnScale))
 	text.replace16(h.Window, window)
 	h.Window = window
