@@ -60,6 +60,7 @@ type Forwarder struct {
 	mu        sync.Mutex // of what follows
 	config    *config.Config
 	listeners map[netip.AddrPort]*listener // by configured address
+	retired   retired
 	groups    map[string]*group
 	scrapes   *scrapes // nil for none
 	draining  bool
@@ -199,6 +200,7 @@ func (f *Forwarder) stopListeners(shared bool) {
 		l.stop(shared)
 	}
 	clear(f.listeners)
+	f.retired.stop()
 }
 
 // past is a deadline that wakes who waits.

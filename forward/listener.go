@@ -1,12 +1,14 @@
 package forward
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -46,9 +48,16 @@ type service struct {
 
 // listen opens a listener. Connections have TCP_NODELAY set, as Go does by default,
 // and no keep-alive, which the janitor turns on for those that last. MPTCP is off:
-// what splices connections can't deal with several paths.
-func listen(addr netip.AddrPort) (*net.TCPListener, error) {
+// what splices connections can't deal with several paths. Reuse shares the address with
+// those that have SO_REUSEPORT, too.
+func listen(addr netip.AddrPort, reuse bool) (*net.TCPListener, error) {
 	lc := net.ListenConfig{KeepAlive: -1}
+	if reuse {
+		lc.Control = func(_, _ string, raw syscall.RawConn) (err error) {
+			cerr := raw.Control(func(fd uintptr) { err = setReusePort(fd, 1) })
+			return cmp.Or(cerr, err)
+		}
+	}
 	lc.SetMultipathTCP(false)
 	network, text := "tcp", addr.String()
 	switch a := addr.Addr(); {
@@ -164,7 +173,7 @@ func (l *listener) stop(shared bool) {
 	_ = l.tcp.SetDeadline(past)
 	<-l.done
 	if !shared {
-		l.empty()
+		empty(l.tcp, l.admit)
 	}
 	_ = l.tcp.Close()
 	l.forwarder.own.Remove(l.addr)

@@ -42,9 +42,9 @@ func peerOf(sa unix.Sockaddr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// empty serves those who wait to be accepted.
-func (l *listener) empty() {
-	raw, err := l.tcp.SyscallConn()
+// empty admits those who wait to be accepted.
+func empty(tcp *net.TCPListener, admit func(*net.TCPConn)) {
+	raw, err := tcp.SyscallConn()
 	if err != nil {
 		return
 	}
@@ -62,7 +62,7 @@ func (l *listener) empty() {
 				continue
 			}
 			_ = c.(*net.TCPConn).SetNoDelay(true)
-			l.admit(c.(*net.TCPConn))
+			admit(c.(*net.TCPConn))
 		}
 	})
 }

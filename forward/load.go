@@ -35,6 +35,8 @@ func (f *Forwarder) load(cfg *config.Config, inherited []*net.TCPListener) (err 
 		groups:   make(map[string]*group),
 		services: make(map[netip.AddrPort]*service),
 		opened:   make(map[netip.AddrPort]*net.TCPListener),
+
+		newScrape: f.config == nil || f.config.Metrics != cfg.Metrics,
 	}
 	if f.closed || f.draining {
 		return errEnding
@@ -43,7 +45,6 @@ func (f *Forwarder) load(cfg *config.Config, inherited []*net.TCPListener) (err 
 		if err != nil {
 			l.giveUp()
 		}
-		l.closeInherited()
 	}()
 	for _, step := range []func() error{
 		l.makeGroups, l.makeServices, l.openListeners, l.openLog, l.openScrapes,
@@ -125,31 +126,49 @@ func (l *loading) makeServices() error {
 	return nil
 }
 
-// openListeners opens the listeners that are not open yet.
+// openListeners opens the listeners that are not open yet. All that were handed over are
+// taken before others are opened, which may be in the way of those that nobody takes.
 func (l *loading) openListeners() error {
 	for _, c := range l.config.Listeners {
 		if l.forwarder.listeners[c.Address] != nil {
 			continue
 		}
-		tcp := takeListener(l.inherited, c.Address)
-		if tcp == nil {
-			var err error
-			if tcp, err = listen(c.Address); err != nil {
-				return err
-			}
+		if tcp := takeListener(l.inherited, c.Address); tcp != nil {
+			l.opened[c.Address] = tcp
+		}
+	}
+	for _, c := range l.config.Listeners {
+		if l.forwarder.listeners[c.Address] != nil || l.opened[c.Address] != nil {
+			continue
+		}
+		tcp, err := l.open(c.Address)
+		if err != nil {
+			return err
 		}
 		l.opened[c.Address] = tcp
 	}
 	return nil
 }
 
-// closeInherited closes the listeners that nobody wants.
-func (l *loading) closeInherited() {
+// retireInherited deals with the listeners that nobody wants.
+func (l *loading) retireInherited() {
+	f := l.forwarder
 	for _, tcp := range l.inherited {
-		if tcp != nil {
-			l.forwarder.notice("listener on %s was handed over but is not configured; closed", tcp.Addr())
-			_ = tcp.Close()
+		if tcp == nil {
+			continue
 		}
+		f.notice("listener on %s was handed over but is not configured; closed", tcp.Addr())
+		var heirs []*listener
+		for _, n := range f.listeners {
+			if config.Overlap(addrPort(tcp.Addr()), n.addr) {
+				heirs = append(heirs, n)
+			}
+		}
+		if heirs == nil {
+			_ = tcp.Close()
+			continue
+		}
+		f.retired.add(tcp, heirs)
 	}
 }
 
@@ -192,14 +211,19 @@ func sameLog(a, b *config.AccessLog) bool {
 
 func (l *loading) openScrapes() (err error) {
 	f := l.forwarder
-	if f.config != nil && f.config.Metrics == l.config.Metrics {
+	if !l.newScrape || l.config.Metrics == "" {
 		return nil
 	}
-	l.newScrape = true
-	if l.config.Metrics != "" {
-		l.scrapes, err = serveScrapes(l.config.Metrics, l.inherited, f.metrics.Handler())
+	addr, err := net.ResolveTCPAddr("tcp", l.config.Metrics)
+	if err != nil {
+		return fmt.Errorf("serve metrics: %w", err)
 	}
-	return err
+	tcp, err := l.open(addrPort(addr))
+	if err != nil {
+		return fmt.Errorf("serve metrics: %w", err)
+	}
+	l.scrapes = serveScrapes(tcp, f.metrics.Handler())
+	return nil
 }
 
 // takeOver makes the new configuration the one in force.
@@ -229,6 +253,7 @@ func (l *loading) takeOver() {
 	for _, c := range l.config.Listeners {
 		l.start(c)
 	}
+	l.retireInherited()
 }
 
 // start makes a listener serve by its new configuration, and accept if it is new.
@@ -246,8 +271,13 @@ func (l *loading) start(c *config.Listener) {
 	go n.accept()
 }
 
-// giveUp undoes what was done so far.
+// giveUp undoes what was done so far, and lets go of what was handed over.
 func (l *loading) giveUp() {
+	for _, tcp := range l.inherited {
+		if tcp != nil {
+			_ = tcp.Close()
+		}
+	}
 	for _, g := range l.groups {
 		_ = g.Close()
 	}

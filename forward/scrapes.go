@@ -1,7 +1,6 @@
 package forward
 
 import (
-	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -14,19 +13,8 @@ type scrapes struct {
 	done     chan struct{}
 }
 
-// serveScrapes listens on HOST:PORT, unless that is among the listeners that are open
-// already, and serves /metrics.
-func serveScrapes(addr string, inherited []*net.TCPListener, handler http.Handler) (*scrapes, error) {
-	tcp, err := net.ResolveTCPAddr("tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("serve metrics: %w", err)
-	}
-	l := takeListener(inherited, addrPort(tcp))
-	if l == nil {
-		if l, err = net.ListenTCP("tcp", tcp); err != nil {
-			return nil, fmt.Errorf("serve metrics: %w", err)
-		}
-	}
+// serveScrapes serves /metrics.
+func serveScrapes(l *net.TCPListener, handler http.Handler) *scrapes {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", handler)
 	s := &scrapes{
@@ -38,7 +26,7 @@ func serveScrapes(addr string, inherited []*net.TCPListener, handler http.Handle
 		defer close(s.done)
 		_ = s.server.Serve(l) // until it is closed
 	}()
-	return s, nil
+	return s
 }
 
 func (s *scrapes) close() {

@@ -115,7 +115,7 @@ func (d *decoder) checkAddresses(byPort map[uint16][]address) {
 			if b.listener == a.listener {
 				break
 			}
-			if overlap(a.listener.Address, b.listener.Address) {
+			if Overlap(a.listener.Address, b.listener.Address) {
 				d.fail(a.node, "listener %s has the address of listener %s, line %d", a.listener.Name, b.listener.Name, b.node.Line)
 				break
 			}
@@ -134,10 +134,10 @@ func (d *decoder) byPort() map[uint16][]address {
 	return m
 }
 
-// overlap tells whether a client could mean either of two addresses of the same port. If
-// that is 0, the kernel gives each its own, but they can't be told apart here.
-func overlap(a, b netip.AddrPort) bool {
-	return a == b || a.Port() != 0 && (takes(a.Addr(), b.Addr()) || takes(b.Addr(), a.Addr()))
+// Overlap tells whether a client could mean either of two addresses to listen at. If the
+// port of both is 0, the kernel gives each its own, and only equal ones overlap.
+func Overlap(a, b netip.AddrPort) bool {
+	return a == b || a.Port() == b.Port() && a.Port() != 0 && (takes(a.Addr(), b.Addr()) || takes(b.Addr(), a.Addr()))
 }
 
 // takes tells whether a listener at an address takes connections to another one.
