@@ -9,14 +9,20 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf"
+
 	"github.com/waggle-bpf/waggle/forward/engine"
+	"github.com/waggle-bpf/waggle/forward/engine/packet/kern"
 	"github.com/waggle-bpf/waggle/forward/engine/splice"
 	"github.com/waggle-bpf/waggle/internal/testkit/command"
+	"github.com/waggle-bpf/waggle/load"
 )
 
 // forwarder is the smallest program around the engine, for tests that kill it.
@@ -168,7 +174,7 @@ func (ts *talkers) talk(c net.Conn) {
 			return
 		}
 		ts.asked.Add(1)
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(time.Duration(*crowded) * 100 * time.Microsecond)
 	}
 }
 
@@ -200,11 +206,14 @@ func (ts *talkers) end() {
 	}
 }
 
-const crowd = 50
+// crowded is how many connections the tests have at a time. They talk less when there
+// are more.
+var crowded = flag.Int("crowd", 50, "connections in the tests that end forwarders")
 
 // TestKill kills the forwarder while its spliced connections are busy. They go on,
 // and the next forwarder cleans up behind them.
 func TestKill(t *testing.T) {
+	crowd := *crowded
 	server := echo(t)
 	first := command.Start(t, "-to", server.Addr().String())
 	addr := first.Expect(`listening on (\S+)`)[1]
@@ -213,9 +222,11 @@ func TestKill(t *testing.T) {
 	first.Kill()
 	ts.more(20 * crowd)
 
+	begun := time.Now()
 	second := command.Start(t, "-listen", addr, "-to", server.Addr().String())
 	second.Expect("listening on")
 	second.Expect(fmt.Sprintf("adopted %d ", crowd))
+	t.Logf("%d connections adopted within %v; they have asked %d questions", crowd, time.Since(begun), ts.asked.Load())
 	more := talk(t, addr, crowd)
 	second.Expect(fmt.Sprintf("switched %d ", crowd))
 	ts.more(crowd)
@@ -223,12 +234,80 @@ func TestKill(t *testing.T) {
 	ts.end()
 	more.end()
 	second.Expect(fmt.Sprintf("active 0 finished %d reset 0", 2*crowd))
+	nothingLeft(t, server.Addr())
 	second.Interrupt() // and the leak check finds nothing pinned or attached
+}
+
+// nothingLeft waits until the maps and the kernel have nothing of the connections to a
+// server any more, although a forwarder still runs.
+func nothingLeft(t *testing.T, server net.Addr) {
+	t.Helper()
+	dirs, err := filepath.Glob(filepath.Join(DefaultDir, layout+"-net*", "maps"))
+	if err != nil || len(dirs) != 1 {
+		t.Fatalf("pins: %v, %v", dirs, err)
+	}
+	flows, err := load.OpenPinnedMap(filepath.Join(dirs[0], "Flows"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer flows.Close()
+	meters, err := load.OpenPinnedMap(filepath.Join(dirs[0], "Meters"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer meters.Close()
+	s, err := openSlots(meters, nobody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		left := fmt.Sprintf("%d flows, %d slots, %d ports", countFlows(t, flows), countTaken(s), countPorts(t, server))
+		if left == "0 flows, 0 slots, 0 ports" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("left: " + left)
+		}
+	}
+}
+
+func countFlows(t *testing.T, m *ebpf.Map) (n int) {
+	t.Helper()
+	var tuple kern.Tuple
+	var ref kern.Ref
+	entries := m.Iterate()
+	for entries.Next(&tuple, &ref) {
+		n++
+	}
+	if err := entries.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func countTaken(s *slots) (n int) {
+	for slot := range s.meters {
+		if s.owner(uint32(slot)) != nobody {
+			n++
+		}
+	}
+	return n
+}
+
+// countPorts counts the connections to a server that are open, such as reservations.
+func countPorts(t *testing.T, server net.Addr) int {
+	t.Helper()
+	b, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Count(string(b), fmt.Sprintf(":%04X 01 ", server.(*net.TCPAddr).Port))
 }
 
 // TestUpgrade starts a forwarder beside another one, which then ends and leaves it its
 // connections.
 func TestUpgrade(t *testing.T) {
+	crowd := *crowded
 	server := echo(t)
 	first := command.Start(t, "-to", server.Addr().String())
 	addr := first.Expect(`listening on (\S+)`)[1]
