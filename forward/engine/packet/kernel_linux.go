@@ -70,7 +70,7 @@ func openKernel(o Options) (k *kernel, err error) {
 // openPins takes the setup lock, which openKernel gives back, and makes the
 // directory: after it has the lock, because who was there before may have removed it.
 func (k *kernel) openPins(base string) (err error) {
-	k.dir = filepath.Join(base, fmt.Sprintf("%s-net%d", layout, k.ns.id))
+	k.dir = filepath.Join(base, fmt.Sprintf("%s-net%d", layout, k.ns.cookie))
 	if k.locks, err = openLocks(k.dir); err != nil {
 		return err
 	}

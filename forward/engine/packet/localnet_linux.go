@@ -64,7 +64,7 @@ func (l *localNet) use() error {
 	if err := os.MkdirAll(lockDir, 0o700); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(filepath.Join(lockDir, fmt.Sprintf("loopback-net%d", l.ns.id)), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(lockDir, fmt.Sprintf("loopback-net%d", l.ns.cookie)), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
