@@ -1,0 +1,249 @@
+//go:build linux
+
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/waggle-bpf/waggle/idle/cgroup"
+)
+
+// Options say how to run a service.
+type Options struct {
+	Command               []string // with its arguments
+	Env                   []string
+	Stdin, Stdout, Stderr *os.File
+	// Group is where all of its processes are; nil for no cgroup of its own.
+	Group *cgroup.Group
+}
+
+// Service is a command that serves, and what else has come of it.
+type Service struct {
+	*Child
+	table    *Table
+	group    *cgroup.Group
+	terminal *os.File // which it has the foreground of; nil if there is none
+}
+
+// StartService starts a service in a process group of its own, and in the foreground if
+// standard input is a terminal. It is killed should we be.
+func (t *Table) StartService(o Options) (*Service, error) {
+	cmd := exec.Command(o.Command[0], o.Command[1:]...)
+	cmd.Env = o.Env
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = o.Stdin, o.Stdout, o.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	s := &Service{table: t, group: o.Group}
+	if o.Stdin != nil && inForeground(o.Stdin) {
+		s.terminal = o.Stdin
+		cmd.SysProcAttr.Foreground, cmd.SysProcAttr.Ctty = true, int(o.Stdin.Fd())
+	}
+	into(cmd, o.Group)
+	child, err := t.Start(cmd)
+	if err != nil {
+		if err = reason(err); noCommand(err) {
+			err = fmt.Errorf("%w: %w", ErrCommand, err)
+		}
+		return nil, fmt.Errorf("start %s: %w", o.Command[0], err)
+	}
+	s.Child = child
+	return s, nil
+}
+
+// ErrCommand is that there is no such command, or none that can be run.
+var ErrCommand = errors.New("not a command that can be run")
+
+func noCommand(err error) bool {
+	return errors.Is(err, exec.ErrNotFound) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOEXEC)
+}
+
+// into makes a command start in a cgroup.
+func into(cmd *exec.Cmd, g *cgroup.Group) {
+	if g != nil {
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, g.FD()
+	}
+}
+
+// reason takes off what repeats the command's name.
+func reason(err error) error {
+	var e *exec.Error
+	if errors.As(err, &e) {
+		return e.Err
+	}
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+// RunHook runs a shell command to its end, in the service's cgroup. What it leaves
+// running belongs to the service.
+func (t *Table) RunHook(ctx context.Context, command string, o Options) error {
+	cmd := exec.Command("/bin/sh", "-c", command)
+	cmd.Env = o.Env
+	cmd.Stdout, cmd.Stderr = o.Stdout, o.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	into(cmd, o.Group)
+	c, err := t.Start(cmd)
+	if err != nil {
+		return reason(err)
+	}
+	select {
+	case <-c.Done():
+		return c.Err()
+	case <-ctx.Done():
+		_ = unix.Kill(-c.PID, unix.SIGKILL)
+		<-c.Done()
+		return ctx.Err()
+	}
+}
+
+// inForeground tells whether a file is a terminal whose foreground we have.
+func inForeground(f *os.File) bool {
+	pgrp, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPGRP)
+	return err == nil && pgrp == unix.Getpgrp()
+}
+
+// Signal sends the command a signal.
+func (s *Service) Signal(sig unix.Signal) {
+	if !s.Ended() {
+		_ = unix.Kill(s.PID, sig)
+	}
+}
+
+// Stop ends the service: SIGTERM to the command, then to what it has left behind, and
+// SIGKILL to what still runs after the grace time, or when now is closed.
+func (s *Service) Stop(grace time.Duration, now <-chan struct{}) {
+	late := time.NewTimer(grace)
+	defer late.Stop()
+	over := make(chan struct{})
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		defer close(over)
+		select {
+		case <-late.C:
+		case <-now:
+		case <-stop:
+		}
+	}()
+	if !s.Ended() {
+		_ = unix.Kill(-s.PID, unix.SIGTERM)
+	}
+	select {
+	case <-s.Done():
+		s.endOthers(over)
+	case <-over:
+	}
+	s.Kill()
+}
+
+// endOthers asks what the command has left behind to end, too, and waits for it.
+func (s *Service) endOthers(over <-chan struct{}) {
+	if pids := s.others(); len(pids) > 0 {
+		signal(pids, unix.SIGTERM)
+	}
+	for pause := time.Millisecond; len(s.others()) > 0; pause = min(2*pause, 50*time.Millisecond) {
+		select {
+		case <-over:
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// Kill ends at once whatever there is of the service.
+func (s *Service) Kill() {
+	if !s.Ended() || s.group == nil {
+		_ = unix.Kill(-s.PID, unix.SIGKILL)
+	}
+	if s.group != nil {
+		_ = s.group.Kill() // removing it tells if that doesn't help
+	}
+	// The children of who is killed become ours: until there are none.
+	for deadline := time.Now().Add(killPatience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		pids := s.others()
+		if len(pids) == 0 {
+			break
+		}
+		signal(pids, unix.SIGKILL)
+	}
+	<-s.Done()
+	s.takeTerminal()
+}
+
+// killPatience bounds how long to wait for those that SIGKILL has not ended yet.
+const killPatience = 5 * time.Second
+
+// takeTerminal takes back the terminal's foreground.
+func (s *Service) takeTerminal() {
+	if s.terminal == nil {
+		return
+	}
+	// Who does that from the background is stopped, unless the signal is blocked.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var set, old unix.Sigset_t
+	set.Val[0] = 1 << (unix.SIGTTOU - 1)
+	if unix.PthreadSigmask(unix.SIG_BLOCK, &set, &old) == nil {
+		_ = unix.IoctlSetPointerInt(int(s.terminal.Fd()), unix.TIOCSPGRP, unix.Getpgrp())
+		_ = unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
+	}
+}
+
+func signal(pids []int, sig unix.Signal) {
+	for _, pid := range pids {
+		_ = unix.Kill(pid, sig) // it may just have ended
+	}
+}
+
+// others are the processes of the service beside the command.
+func (s *Service) others() (pids []int) {
+	if s.group != nil {
+		pids, _ = s.group.Processes()
+	} else if s.table.adopts {
+		pids = ownChildren()
+	}
+	n := 0
+	for _, pid := range pids {
+		if pid != s.PID {
+			pids[n] = pid
+			n++
+		}
+	}
+	return pids[:n]
+}
+
+// ownChildren lists this process's children that run, proc_pid_stat(5).
+func ownChildren() (pids []int) {
+	entries, _ := os.ReadDir("/proc")
+	own := strconv.Itoa(os.Getpid())
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		text, err := os.ReadFile("/proc/" + e.Name() + "/stat")
+		if err != nil {
+			continue
+		}
+		// Behind the name, which may contain anything, in parentheses: the state,
+		// the parent.
+		tail := string(text[strings.LastIndexByte(string(text), ')')+1:])
+		if f := strings.Fields(tail); len(f) > 1 && f[1] == own && f[0] != "Z" {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
