@@ -9,6 +9,7 @@ import (
 
 	"github.com/waggle-bpf/waggle/forward/config"
 	"github.com/waggle-bpf/waggle/forward/engine"
+	"github.com/waggle-bpf/waggle/idle"
 	"github.com/waggle-bpf/waggle/internal/compiler/diag"
 	"github.com/waggle-bpf/waggle/load"
 )
@@ -20,6 +21,7 @@ const (
 	exitInput       = 2 // bad input or configuration
 	exitFault       = 3 // a kernel program faulted
 	exitUnsupported = 4 // missing privilege or kernel feature
+	// A service that waggle idle runs, and that ends by itself, gives its own.
 )
 
 // exits says which errors give which code, first match first; all others
@@ -42,6 +44,10 @@ var exits = []struct {
 
 // exitCode is the exit code for how a command ended.
 func exitCode(err error) int {
+	var ended *idle.EndedError
+	if errors.As(err, &ended) {
+		return ended.Code
+	}
 	for _, e := range exits {
 		if e.is(err) {
 			return e.code
