@@ -13,11 +13,11 @@ DEBIAN = binutils clang llvm bpftool libbpf-dev qemu-system-x86 nginx wrk curl i
 	openssh-server openssh-client redis-server redis-tools postgresql iperf3
 
 # Packages whose code runs in several goroutines: tested with the race detector.
-RACE = ./load/... ./httpwatch/... ./internal/cli/... ./forward ./forward/accesslog ./forward/admin ./forward/backend ./forward/metrics
+RACE = ./load/... ./httpwatch/... ./internal/cli/... ./forward ./forward/accesslog ./forward/admin ./forward/backend ./forward/metrics ./wake
 # Packages whose tests also run on a distribution's kernel in a virtual machine.
 VM = ./internal/testkit ./internal/cli ./load ./httpwatch ./tests/corpus ./tests/fixedbugs ./tests/packets ./tests/runtime
 # Packages that work on any system, checked for one without BPF.
-PORTABLE = $(filter-out %/packet %/packet/kern %/sockmap %/sockmap/kern %/uring %/splice %/enginetest,$(shell go list ./forward/...)) ./bpf/... ./compile/... ./internal/compiler/... ./internal/abi/... ./httpwatch/... ./load/... ./internal/cli/...
+PORTABLE = $(filter-out %/packet %/packet/kern %/sockmap %/sockmap/kern %/uring %/splice %/enginetest,$(shell go list ./forward/...)) ./bpf/... ./compile/... ./internal/compiler/... ./internal/abi/... ./httpwatch/... ./load/... ./wake/... ./target/... ./internal/cli/...
 
 # tested lists the packages of some patterns that have tests.
 tested = $(shell go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' $(1))

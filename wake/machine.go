@@ -14,6 +14,7 @@ type policy struct {
 	idle     time.Duration // after how long without clients the target is stopped; 0 for never
 	cleanUp  bool          // a target that didn't get ready is stopped
 	keep     bool          // the target is not stopped in the end
+	harmless bool          // a start of a target that runs does nothing, so it is not looked for before
 }
 
 // window is how many of the clients that were held dial at a time. A target that has
@@ -53,6 +54,7 @@ type machine struct {
 	misses   int       // dials that failed since one succeeded
 	retryAt  time.Time // not before that a target that failed is tried again
 	idleAt   time.Time // when the target has been idle long enough; zero if it isn't
+	ran      bool      // the target was started since it was last stopped
 	swept    bool      // the target was stopped because this is the end
 
 	now     time.Time
@@ -120,7 +122,7 @@ func (m *machine) advance() {
 		}
 		m.rest()
 	case m.state == Stopped && len(m.queue) > 0 && m.mayTry():
-		m.look()
+		m.wake()
 	}
 	if m.state != Ready {
 		m.idleAt = time.Time{}
@@ -148,7 +150,7 @@ func (m *machine) end() {
 	case m.task != idling: // it will tell
 	case m.busy() > 0:
 		m.state = Draining
-	case !m.swept && !m.policy.keep:
+	case m.ran && !m.swept && !m.policy.keep:
 		m.swept = true
 		m.stop()
 	case !m.over:
@@ -249,6 +251,20 @@ func (m *machine) gone(e event) {
 	e.client.place = outside
 }
 
+// wake starts the target, or finds out first whether that is necessary.
+func (m *machine) wake() {
+	if m.policy.harmless {
+		m.start()
+		return
+	}
+	m.look()
+}
+
+func (m *machine) start() {
+	m.ran = true
+	m.begin(Starting, starting, startTarget)
+}
+
 // look finds out whether the target is there, which somebody else may have started.
 func (m *machine) look() {
 	m.begin(Starting, looking, lookForTarget)
@@ -277,7 +293,7 @@ func (m *machine) looked(e event) {
 	case e.err == nil:
 		m.ready()
 	case len(m.queue) > 0 && !m.ending && m.mayTry():
-		m.begin(Starting, starting, startTarget)
+		m.start()
 	default:
 		m.state = Stopped
 	}
@@ -307,9 +323,9 @@ func (m *machine) started(e event) {
 func (m *machine) stopped(e event) {
 	m.task, m.state = idling, Stopped
 	switch {
-	case m.ending:
-		m.swept = m.swept || e.err == nil
-	case e.err != nil:
+	case e.err == nil:
+		m.ran = false
+	case !m.ending:
 		m.look()
 	}
 }

@@ -93,6 +93,10 @@ func TestMachine(t *testing.T) {
 			stopped ok:  [stopped]
 			+60s:  [stopped]
 			came 4: hold 4, look [starting]`},
+		{"a start that does no harm", policy{held: 3, patience: time.Minute, harmless: true}, `
+			came 1: hold 1, start [starting]
+			started ok: pass 1 [ready]
+			missed 1: hold 1, start [starting]`},
 		{"without idle it never stops", policy{held: 3, patience: time.Minute}, `
 			came 1: hold 1, look [starting]
 			looked ok: pass 1 [ready]
@@ -237,10 +241,21 @@ func TestMachine(t *testing.T) {
 			+9s:  [ready]
 			+1s: stop [stopping]`},
 		{"the end, when nothing runs", usual, `
+			quit: finish [stopped]`},
+		{"the end, when it runs", usual, `
+			came 1: hold 1, look [starting]
+			looked no: start [starting]
+			started ok: pass 1 [ready]
+			gone 1:  [ready]
 			quit: stop [stopping]
-			came 1: refuse 1: waggle wake ends [stopping]
-			stopped ok: finish [stopped]
-			quit:  [stopped]`},
+			came 2: refuse 2: waggle wake ends [stopping]
+			quit:  [stopping]
+			stopped ok: finish [stopped]`},
+		{"the end, when somebody else has started it", usual, `
+			came 1: hold 1, look [starting]
+			looked ok: pass 1 [ready]
+			gone 1:  [ready]
+			quit: finish [stopped]`},
 		{"the end, while it starts", usual, `
 			came 1: hold 1, look [starting]
 			looked no: start [starting]
@@ -249,7 +264,8 @@ func TestMachine(t *testing.T) {
 			stopped no: finish [stopped]`},
 		{"the end, while it is served", usual, `
 			came 1: hold 1, look [starting]
-			looked ok: pass 1 [ready]
+			looked no: start [starting]
+			started ok: pass 1 [ready]
 			came 2: pass 2 [ready]
 			dialed 1:  [ready]
 			quit:  [draining]
@@ -389,7 +405,7 @@ func newWorld(seed uint64) *world {
 	w := &world{rng: rng, now: time.Unix(0, 0), clients: make(map[*client]place)}
 	w.m = &machine{policy: policy{
 		held: 1 + rng.IntN(8), patience: time.Minute,
-		cleanUp: rng.IntN(2) == 0, keep: rng.IntN(2) == 0,
+		cleanUp: rng.IntN(2) == 0, keep: rng.IntN(2) == 0, harmless: rng.IntN(2) == 0,
 	}}
 	if rng.IntN(4) > 0 {
 		w.m.policy.idle = 10 * time.Second
@@ -574,6 +590,9 @@ func (w *world) compare() {
 		}
 		count[p]++
 	}
+	if m := w.m; m.state == Stopped && len(m.queue) > 0 && m.next().After(later(m.retryAt, w.now)) {
+		w.fail("nobody waits for the next try")
+	}
 	if m := w.m; len(m.queue) != count[held] || m.passing != count[passing] || m.open != count[open] {
 		w.fail("the machine counts %d held, %d passing, %d open; there are %v", len(m.queue), m.passing, m.open, count)
 	}
@@ -583,6 +602,13 @@ func (w *world) compare() {
 	if w.m.task != w.task {
 		w.fail("the machine thinks of another task")
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // settle makes the world one in which all goes well, and wants the machine to come to

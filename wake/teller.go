@@ -42,6 +42,10 @@ func (t *teller) tell(e event, before State, m *machine, effects []effect) {
 		} else if !m.ending {
 			t.failed(e, m, turned[e.err])
 		}
+	case targetStopped:
+		if e.err != nil && !m.ending {
+			t.notice("%v", e.err)
+		}
 	case clientMissed:
 		if before == Ready && m.state != Ready {
 			t.notice("target does not answer: %v", e.err)

@@ -2,6 +2,7 @@ package wake
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -31,6 +32,13 @@ type Process interface {
 	Wait(ctx context.Context) error
 }
 
+// Repeater is a Starter that nobody tells whether the target has heard it.
+type Repeater interface {
+	Starter
+	// Repeat is how often Start is called again until the target is ready.
+	Repeat() time.Duration
+}
+
 // Options are what a Waker is made of.
 type Options struct {
 	Start Starter
@@ -49,6 +57,9 @@ type Options struct {
 	CleanUp bool
 	// End stops the target when the Waker ends.
 	End bool
+	// Harmless says that Start does nothing if the target runs, whoever has started
+	// it. Otherwise the target is looked for before it is started.
+	Harmless bool
 
 	// Notice is told, in a line, what an operator should know.
 	Notice func(format string, args ...any)
@@ -69,6 +80,7 @@ type Waker struct {
 
 	state   atomic.Int32
 	held    atomic.Int32
+	failed  error        // of the last stop; valid when the Waker is done
 	retryAt atomic.Int64 // when the target may be tried again, in Unix time; for who is turned away
 	teller  teller
 }
@@ -83,6 +95,7 @@ func New(o Options) *Waker {
 			idle:     o.Idle,
 			cleanUp:  o.CleanUp,
 			keep:     !o.End,
+			harmless: o.Harmless,
 		}},
 		events: make(chan event),
 		over:   make(chan struct{}),
@@ -93,6 +106,7 @@ func New(o Options) *Waker {
 		p := &w.machine.policy
 		p.idle, p.cleanUp, p.keep = 0, false, true
 	}
+	w.state.Store(int32(Starting)) // it will be looked for first
 	w.ctx, w.end = context.WithCancel(context.Background())
 	return w
 }
@@ -106,6 +120,14 @@ func (w *Waker) Quit() { w.tell(event{kind: quitAsked}) }
 
 // Done is closed when nothing will happen any more.
 func (w *Waker) Done() <-chan struct{} { return w.over }
+
+// Err returns why the target could not be stopped in the end, after Done.
+func (w *Waker) Err() error {
+	if w.machine.policy.keep {
+		return nil
+	}
+	return w.failed
+}
 
 // State returns what the target does now.
 func (w *Waker) State() State { return State(w.state.Load()) }
@@ -189,16 +211,33 @@ func (w *Waker) spawn(kind eventKind, limit time.Duration, do func(context.Conte
 
 func (w *Waker) look(ctx context.Context) error { return w.options.Probe.Look(ctx) }
 
+// stop stops the target, and makes sure that it has stopped.
 func (w *Waker) stop(ctx context.Context) error {
 	began := time.Now()
 	err := w.options.Stop.Stop(ctx)
-	if err != nil {
-		w.options.Notice("%v", err)
-		return err
+	if err == nil {
+		took := time.Since(began)
+		if err = w.stillThere(ctx); err == nil {
+			w.options.Notice("target stopped in %s", short(took))
+		}
 	}
-	w.options.Notice("target stopped in %s", short(time.Since(began)))
-	return nil
+	w.failed = err
+	return err
 }
+
+// stillThere is the error for a target that answers although it was stopped.
+func (w *Waker) stillThere(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, stopLook)
+	defer cancel()
+	if w.options.Probe.Look(ctx) != nil {
+		return nil
+	}
+	return errors.New("stop target: it still answers; what was started in another way has to be stopped in another way, with --stop")
+}
+
+// stopLook is how long it may take to see that a target has stopped. Clients who come
+// meanwhile wait for it.
+const stopLook = 250 * time.Millisecond
 
 // start starts the target and waits until it is ready.
 func (w *Waker) start(ctx context.Context) error {
@@ -242,7 +281,7 @@ func (w *Waker) watch() <-chan error {
 // await returns when the target is ready.
 func (w *Waker) await(ctx context.Context, began time.Time, ended <-chan error) error {
 	deadline, _ := ctx.Deadline()
-	patience := firstNotYet
+	patience, started := firstNotYet, began
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var last error // of the probe
@@ -256,6 +295,9 @@ func (w *Waker) await(ctx context.Context, began time.Time, ended <-chan error) 
 				return fmt.Errorf("wait for target: not ready after %s: %w; --timeout gives it more time", short(time.Since(began)), last)
 			}
 			return fmt.Errorf("wait for target: %w", ctx.Err())
+		}
+		if err := w.repeat(ctx, &started); err != nil {
+			return err
 		}
 		asked := time.Now()
 		err := w.options.Probe.Check(ctx, asked.Sub(began))
@@ -272,6 +314,16 @@ func (w *Waker) await(ctx context.Context, began time.Time, ended <-chan error) 
 		}
 		timer.Reset(interval(took, time.Since(asked)))
 	}
+}
+
+// repeat starts the target again, if that may help.
+func (w *Waker) repeat(ctx context.Context, last *time.Time) error {
+	r, ok := w.options.Start.(Repeater)
+	if !ok || time.Since(*last) < r.Repeat() {
+		return nil
+	}
+	*last = time.Now()
+	return r.Start(ctx)
 }
 
 // firstNotYet is when an operator is told first that a target is not ready yet; then

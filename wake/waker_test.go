@@ -2,6 +2,7 @@ package wake
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -354,4 +356,56 @@ func TestQuit(t *testing.T) {
 			t.Error("it was stopped")
 		}
 	})
+}
+
+// repeater is a target that hears only some of the starts.
+type repeater struct {
+	*server
+	deaf atomic.Int32
+}
+
+func (r *repeater) Start(ctx context.Context) error {
+	if r.deaf.Add(-1) >= 0 {
+		return nil
+	}
+	return r.server.Start(ctx)
+}
+
+func (r *repeater) Repeat() time.Duration { return 10 * time.Millisecond }
+
+// TestRepeat: a start that is not heard is repeated.
+func TestRepeat(t *testing.T) {
+	s := newServer(t, echo)
+	deaf := &repeater{server: s}
+	deaf.deaf.Store(3)
+	r := start(t, s, func(o *Options) { o.Start = deaf })
+	if err := talks(r.f.Addrs()[0].String()); err != nil {
+		t.Error(err)
+	}
+}
+
+// stopFunc is a Stopper.
+type stopFunc func(context.Context) error
+
+func (f stopFunc) Stop(ctx context.Context) error { return f(ctx) }
+
+// TestCantStop: a target that goes on although it was stopped is served, and it is said.
+func TestCantStop(t *testing.T) {
+	s := newServer(t, echo)
+	r := start(t, s, func(o *Options) {
+		o.Stop, o.Idle = stopFunc(func(context.Context) error { return nil }), 20*time.Millisecond
+	})
+	for range 3 {
+		if err := talks(r.f.Addrs()[0].String()); err != nil {
+			t.Fatal(err)
+		}
+		r.noticed("stop target: it still answers")
+	}
+	if n := s.starts.Load(); n != 1 {
+		t.Errorf("%d starts, want 1", n)
+	}
+	r.finish()
+	if r.Err() == nil {
+		t.Error("the end is no error")
+	}
 }

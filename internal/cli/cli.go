@@ -28,7 +28,7 @@ type grammar struct {
 	Exec    execCmd    `cmd:"" help:"Run one function once in the kernel and print its results."`
 	Trace   traceCmd   `cmd:"" help:"Watch traffic."`
 	Forward forwardCmd `cmd:"" help:"Forward TCP connections by their first bytes."`
-	Idle    idleCmd    `cmd:"" help:"Run a service, and stop it when nobody is there."`
+	Wake    wakeCmd    `cmd:"" help:"Start a target when somebody wants it, and stop it again."`
 	Doctor  doctorCmd  `cmd:"" help:"Tell what this kernel and this user can do."`
 }
 

@@ -124,12 +124,9 @@ func (c *forwardRunCmd) flags() (*config.Config, error) {
 			return nil, err
 		}
 	}
-	versions := map[string]config.ProxyOut{"": config.NoProxy, "v1": config.ProxyV1, "v2": config.ProxyV2}
-	version, ok := versions[c.SendProxy]
-	if !ok {
-		return nil, fmt.Errorf("no version %q of the PROXY protocol; there are v1 and v2", c.SendProxy)
+	if g.SendProxy, err = proxyVersion(c.SendProxy); err != nil {
+		return nil, err
 	}
-	g.SendProxy = version
 	if cfg.AccessLog, err = c.accessLog(); err != nil {
 		return nil, err
 	}
