@@ -29,6 +29,7 @@ type grammar struct {
 	Trace   traceCmd   `cmd:"" help:"Watch traffic."`
 	Forward forwardCmd `cmd:"" help:"Forward TCP connections by their first bytes."`
 	Wake    wakeCmd    `cmd:"" help:"Start a target when somebody wants it, and stop it again."`
+	Idle    idleCmd    `cmd:"" help:"Run a service, and stop it when nobody is there."`
 	Doctor  doctorCmd  `cmd:"" help:"Tell what this kernel and this user can do."`
 }
 
