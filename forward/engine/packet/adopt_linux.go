@@ -10,10 +10,11 @@ import (
 )
 
 // adopt takes over the pairs of processes that have ended: those spliced are followed
-// to their end, those that were not have ended with the process.
+// to their end, those that were not have ended with the process. It notes whether there
+// are pairs of others that live.
 func (e *Engine) adopt() {
 	alive := map[owner]bool{nobody: true, e.slots.me: true}
-	adopted := false
+	adopted, others := false, false
 	for slot := range e.slots.meters {
 		slot := uint32(slot)
 		who := e.slots.owner(slot)
@@ -21,6 +22,7 @@ func (e *Engine) adopt() {
 		if !known {
 			lives = e.kernel.owners.lives(who)
 			alive[who] = lives
+			others = others || lives
 		}
 		if !lives && e.slots.claim(slot, who) {
 			e.adoptSlot(slot)
@@ -30,6 +32,7 @@ func (e *Engine) adopt() {
 	if adopted {
 		e.devices.removeStale()
 	}
+	e.others.Store(others)
 }
 
 // adoptSlot takes over what a slot holds.

@@ -72,8 +72,11 @@ type Engine struct {
 	claimed map[*engine.Pair]*pair // those that Adopt has returned, until Forward is called
 	leaving []*pair                // those that linger, the first one to go first
 
+	released []*reservation // of pairs that the next process is to adopt
+
 	events  *load.Stream[uint32]
 	deaf    atomic.Bool   // the programs tell somebody else
+	others  atomic.Bool   // another process has pairs, which may have to be adopted
 	lingers chan struct{} // the first pair has begun to linger
 	stop    chan struct{}
 	work    sync.WaitGroup
@@ -105,6 +108,7 @@ func New(o Options) (*Engine, error) {
 	}
 	e.counters.init()
 	e.adopt()
+	e.reserve()
 	e.work.Go(e.listen)
 	e.work.Go(e.keepHouse)
 	return e, nil
@@ -145,13 +149,20 @@ func (e *Engine) Close() error {
 	close(e.stop)
 	err := e.events.Close()
 	e.work.Wait()
+	if e.kernel.pinned { // ports that were left to this process, too, may be left only for so long
+		e.adopt()
+		e.reserve()
+	}
 	e.mu.Lock()
 	for _, p := range e.leaving {
 		e.remove(p)
 	}
 	e.leaving = nil
 	for _, p := range e.pairs { // left to others
-		p.reserved.close()
+		p.reserved.leave()
+	}
+	for _, r := range e.released {
+		r.leave()
 	}
 	e.mu.Unlock()
 	err = errors.Join(err, e.localNet.close(!e.kernel.idle()))

@@ -11,7 +11,8 @@ import (
 // bytes move. But they tell the process whose programs they are: that is the one that
 // was started last, while another one may still have pairs. And a ring may be full. So
 // the engine also looks by itself: now and then, and often when it has found what it
-// had not been told.
+// had not been told, or when another process may leave pairs behind, whose ports the
+// kernel keeps for a few seconds only.
 const (
 	seldom = 2 * time.Second
 	often  = 200 * time.Millisecond
@@ -32,7 +33,7 @@ func (e *Engine) listen() {
 // keepHouse sees what has become of the pairs, lets those go that have lingered, and
 // adopts the pairs of processes that have ended.
 func (e *Engine) keepHouse() {
-	timer := time.NewTimer(seldom)
+	timer := time.NewTimer(e.pause())
 	defer timer.Stop()
 	for looked := time.Now(); ; {
 		select {
@@ -42,12 +43,15 @@ func (e *Engine) keepHouse() {
 			timer.Reset(often)
 		case now := <-timer.C:
 			e.dismiss(now)
-			if e.deaf.Load() || now.Sub(looked) >= seldom {
+			late := now.Sub(looked) >= seldom
+			if late || e.deaf.Load() {
 				e.review()
 			}
-			if now.Sub(looked) >= seldom {
+			if late || e.others.Load() {
 				e.adopt()
 				e.reserve()
+			}
+			if late {
 				looked = now
 			}
 			timer.Reset(e.pause())
@@ -59,7 +63,7 @@ func (e *Engine) keepHouse() {
 func (e *Engine) pause() time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.deaf.Load() || len(e.leaving) > 0 {
+	if e.deaf.Load() || e.others.Load() || len(e.leaving) > 0 {
 		return often
 	}
 	return seldom

@@ -332,13 +332,20 @@ func (p *pair) abort() engine.End {
 }
 
 // release leaves a pair to the next process, which is to tell what passes from now on.
+// Its port stays taken: by the pair's own socket as long as this process lives.
 func (p *pair) release() {
 	p.silence()
 	for d, told := range p.detach() {
 		p.meter.Before[d] = -told
 	}
-	p.engine.forget(p)
-	p.reserved.close()
+	if !p.adopted {
+		p.reserved = keep(p.conn.Backend)
+	}
+	e := p.engine
+	e.mu.Lock()
+	delete(e.pairs, p.slot)
+	e.released = append(e.released, p.reserved)
+	e.mu.Unlock()
 }
 
 // silence makes the kernel forget the two sockets, when they are closed, without a

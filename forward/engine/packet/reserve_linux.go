@@ -2,6 +2,7 @@ package packet
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -17,8 +18,9 @@ type reservation struct{ fd int }
 
 // reserve makes a reservation for a connection. Sockets in repair mode are connected by
 // saying so (tcp_repair in tcp(7) of CRIU's making, tcp_v4_connect in
-// net/ipv4/tcp_ipv4.c). As long as the process's socket lingers in the kernel, it fails,
-// but then it isn't needed yet.
+// net/ipv4/tcp_ipv4.c). The process's socket may linger in the kernel; it has to make
+// room, for nobody can say when it goes. As long as a process has it, reserve fails, but
+// then it isn't needed yet.
 func reserve(t *kern.Tuple) (*reservation, error) {
 	local := sockaddr(netip.AddrPortFrom(netip.AddrFrom16(t.Local), t.LocalPort.Host()))
 	peer := sockaddr(netip.AddrPortFrom(netip.AddrFrom16(t.Peer), t.PeerPort.Host()))
@@ -29,7 +31,13 @@ func reserve(t *kern.Tuple) (*reservation, error) {
 	for _, step := range []func() error{
 		func() error { return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_REPAIR, 1) },
 		func() error { return unix.Bind(fd, local) },
-		func() error { return unix.Connect(fd, peer) },
+		func() error {
+			err := unix.Connect(fd, peer)
+			if err == unix.EADDRNOTAVAIL && destroyOrphan(t) == nil {
+				err = unix.Connect(fd, peer)
+			}
+			return err
+		},
 	} {
 		if err := step(); err != nil {
 			unix.Close(fd)
@@ -53,6 +61,33 @@ func sockaddr(a netip.AddrPort) unix.Sockaddr {
 	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
 }
 
+// keep makes a reservation of a connection's own socket, which is in repair mode. It is
+// nil if that can't be done.
+func keep(c *net.TCPConn) (r *reservation) {
+	_ = control(c, func(fd int) error {
+		again, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		if err == nil {
+			r = &reservation{again}
+		}
+		return err
+	})
+	return r
+}
+
+// leave ends a reservation of a connection that goes on, to be made again by another
+// process. Until then the kernel keeps the port: it tries to tell the peer of the end,
+// in vain, because the programs suppress that, and gives up after eight times in some
+// four seconds (TCP_RESOURCE_PROBE_INTERVAL of include/net/tcp.h).
+func (r *reservation) leave() {
+	if r == nil {
+		return
+	}
+	_ = unix.SetsockoptInt(r.fd, unix.IPPROTO_TCP, unix.TCP_REPAIR, unix.TCP_REPAIR_OFF_NO_WP)
+	_ = unix.SetsockoptLinger(r.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{}) // not a RST
+	unix.Close(r.fd)
+}
+
+// close ends a reservation at once.
 func (r *reservation) close() {
 	if r != nil {
 		unix.Close(r.fd)

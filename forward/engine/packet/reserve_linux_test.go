@@ -3,6 +3,7 @@ package packet
 import (
 	"net"
 	"testing"
+	"time"
 
 	"github.com/waggle-bpf/waggle/forward/engine/packet/kern"
 	"github.com/waggle-bpf/waggle/internal/testkit"
@@ -29,6 +30,34 @@ func TestReserve(t *testing.T) {
 		if err := c.(*net.TCPConn).SetLinger(0); err != nil {
 			t.Fatal(err)
 		}
+		c.Close()
+		checkReserved(t, l.Addr(), local, &tuple)
+	}
+}
+
+// TestReserveOrphan reserves the port of a connection that was closed and can't say so,
+// because its peer doesn't read what came before.
+func TestReserveOrphan(t *testing.T) {
+	testkit.RequireRoot(t)
+	for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		tuple := tupleOf(c.(*net.TCPConn))
+		if err := destroyOrphan(&tuple); err != errInUse {
+			t.Errorf("%v: got %v from a connection that somebody has", addr, err)
+		}
+		for err == nil {
+			_ = c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+			_, err = c.Write(make([]byte, 1<<20))
+		}
+		local := c.LocalAddr()
 		c.Close()
 		checkReserved(t, l.Addr(), local, &tuple)
 	}
