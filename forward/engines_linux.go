@@ -18,20 +18,32 @@ const takesAny = splice.Name
 
 // makers make the engines.
 var makers = map[string]func(*engines) (engine.Engine, error){
-	copy.Name:    func(*engines) (engine.Engine, error) { return copy.New(), nil },
-	splice.Name:  func(e *engines) (engine.Engine, error) { return e.newSplice(), nil },
+	copy.Name: func(*engines) (engine.Engine, error) { return copy.New(), nil },
+	splice.Name: func(e *engines) (engine.Engine, error) {
+		return splice.New(splice.Options{MaxPipes: e.options.pipes}), nil
+	},
 	sockmap.Name: func(*engines) (engine.Engine, error) { return some(sockmap.New(sockmap.Options{})) },
 	uring.Name:   func(*engines) (engine.Engine, error) { return some(uring.New(uring.Options{})) },
-	packet.Name: func(e *engines) (engine.Engine, error) {
-		return some(packet.New(packet.Options{
-			NoPersist: !e.options.persist, Mover: e.newSplice(), Switched: e.options.switched,
-		}))
-	},
 }
 
-func (e *engines) newSplice() *splice.Engine {
-	return splice.New(splice.Options{MaxPipes: e.options.pipes})
+func init() { makers[packet.Name] = newPacket } // which looks into makers itself
+
+func newPacket(e *engines) (engine.Engine, error) {
+	return some(packet.New(packet.Options{
+		NoPersist: !e.options.persist, Mover: e.mover(), Switched: e.options.switched,
+	}))
 }
+
+// mover is what engine packet begins with: engine splice itself, so that there is one pool
+// of pipes, and not more of them than we have files for.
+func (e *engines) mover() packet.Mover {
+	return lent{e.make(splice.Name).engine.(*splice.Engine)}
+}
+
+// lent is an engine that somebody else closes.
+type lent struct{ *splice.Engine }
+
+func (lent) Close() error { return nil }
 
 // statsOf returns what an engine says of itself, nil if it says nothing.
 func statsOf(e engine.Engine) any {
