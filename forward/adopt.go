@@ -32,7 +32,7 @@ type note struct {
 func (c *conn) note() []byte {
 	t := &c.target
 	n := note{
-		Listener: c.listener.name, Started: c.start.UnixMilli(), Group: t.group.Name(),
+		Listener: c.service.name, Started: c.start.UnixMilli(), Group: t.group.Name(),
 		Route: t.route, Why: t.why, Name: t.name,
 	}
 	if t.proxied {
@@ -107,7 +107,7 @@ func (f *Forwarder) adopter(name string, local netip.AddrPort) *listener {
 	var found *listener
 	for _, l := range f.listeners {
 		switch {
-		case l.name == name:
+		case l.service.Load().name == name:
 			return l
 		case sameListener(l.addr, local) || l.addr.Addr().IsUnspecified() && l.addr.Port() == local.Port():
 			found = l
@@ -121,8 +121,8 @@ func (f *Forwarder) adopter(name string, local netip.AddrPort) *listener {
 	}
 	limits := f.config.Limits
 	f.files.bound(&limits, func(string, ...any) {})
-	l := &listener{forwarder: f, name: name, addr: local}
-	l.service.Store(&service{timeouts: f.config.Timeouts, limits: limits, metrics: f.metrics.Listener(name)})
+	l := &listener{forwarder: f, addr: local}
+	l.service.Store(&service{name: name, timeouts: f.config.Timeouts, limits: limits, metrics: f.metrics.Listener(name)})
 	return l
 }
 

@@ -174,7 +174,7 @@ func TestNote(t *testing.T) {
 		{"room for nothing", strings.Repeat("l", 300), target{}, note{}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c := &conn{listener: &listener{name: test.listen}, target: test.target, start: time.UnixMilli(1)}
+			c := &conn{service: &service{name: test.listen}, target: test.target, start: time.UnixMilli(1)}
 			g, err := backend.New(configure("127.0.0.1:1").Groups[0].Config, nil)
 			if err != nil {
 				t.Fatal(err)

@@ -235,7 +235,7 @@ func (c *conn) record(lasted time.Duration) *accesslog.Record {
 	t := &c.target
 	rec := &accesslog.Record{
 		Start: c.start, Duration: lasted,
-		Client: c.peer, Listener: c.listener.name,
+		Client: c.peer, Listener: c.service.name,
 		Route: t.route, Why: t.why, Name: t.name,
 	}
 	if t.proxied {

@@ -25,7 +25,6 @@ import (
 // listener is an address at which connections come in.
 type listener struct {
 	forwarder *Forwarder
-	name      string
 	addr      netip.AddrPort // with the port that it got, if it asked for any
 	tcp       *net.TCPListener
 	service   atomic.Pointer[service]
@@ -36,6 +35,7 @@ type listener struct {
 // service is what a listener does with connections: its part of a configuration,
 // ready for use. It doesn't change.
 type service struct {
+	name     string       // the listener's
 	table    *route.Table // nil if there are no rules
 	groups   map[string]*group
 	fallback *group // nil refuses what no rule takes
@@ -162,8 +162,9 @@ func reset(client *net.TCPConn) {
 
 // refused tells of a connection that was not served at all.
 func (l *listener) refused(peer netip.AddrPort, reason string) {
-	l.service.Load().metrics.Refused(reason)
-	l.forwarder.log.Load().Write(&accesslog.Record{Start: time.Now(), Client: peer, Listener: l.name, Refused: reason})
+	s := l.service.Load()
+	s.metrics.Refused(reason)
+	l.forwarder.log.Load().Write(&accesslog.Record{Start: time.Now(), Client: peer, Listener: s.name, Refused: reason})
 }
 
 // stop ends accepting. Clients that the kernel has accepted already are served, unless

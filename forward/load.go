@@ -110,6 +110,7 @@ func (l *loading) makeServices() error {
 			return err
 		}
 		s := &service{
+			name:     c.Name,
 			table:    c.Table,
 			groups:   l.groups,
 			policy:   c.Proxy,
@@ -264,7 +265,7 @@ func (l *loading) start(c *config.Listener) {
 		return
 	}
 	tcp := l.opened[c.Address]
-	n := &listener{forwarder: f, name: c.Name, addr: addrPort(tcp.Addr()), tcp: tcp, done: make(chan struct{})}
+	n := &listener{forwarder: f, addr: addrPort(tcp.Addr()), tcp: tcp, done: make(chan struct{})}
 	n.service.Store(l.services[c.Address])
 	f.own.Add(n.addr)
 	f.listeners[c.Address] = n

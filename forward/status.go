@@ -136,7 +136,7 @@ func (f *Forwarder) connections(limit int, moving map[string]int) []ConnStatus {
 // status describes a connection. It may have ended in the meantime.
 func (c *conn) status() ConnStatus {
 	p := phase(c.phase.Load())
-	s := ConnStatus{ID: c.id, Listener: c.listener.name, Client: c.peer, Started: c.start, Phase: p.String()}
+	s := ConnStatus{ID: c.id, Listener: c.service.name, Client: c.peer, Started: c.start, Phase: p.String()}
 	if p < dialing {
 		return s
 	}
