@@ -11,6 +11,7 @@ import (
 // files is how the file descriptors that this process may open are shared out.
 type files struct {
 	limit       int // what there is
+	reserve     int // as configured
 	pipes       int // of the splice engine, two each
 	connections int // two each
 }
@@ -19,7 +20,7 @@ type files struct {
 // open: listeners, logs, the maps of an engine, health checks; it is half of them at
 // most. Pipes get an eighth, because without one there is still a way to forward.
 func shareOut(limit, reserve int) files {
-	f := files{limit: limit, pipes: max(min(limit/16, 256), 1)}
+	f := files{limit: limit, reserve: reserve, pipes: max(min(limit/16, 256), 1)}
 	f.connections = max((limit-min(reserve, limit/2)-2*f.pipes)/2, 1)
 	return f
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -114,7 +115,23 @@ func (f *Forwarder) Reload(cfg *config.Config) error {
 		return fmt.Errorf("reload: %w", err)
 	}
 	wake(f.janitor.changed)
+	f.tellUnchangeable(cfg)
 	return nil
+}
+
+// tellUnchangeable tells which keys of a configuration have changed and can't be put in
+// force.
+func (f *Forwarder) tellUnchangeable(cfg *config.Config) {
+	var keys []string
+	if cfg.Persist != f.engines.options.persist {
+		keys = append(keys, fmt.Sprintf("persist stays %t", f.engines.options.persist))
+	}
+	if cfg.Limits.ReserveFiles != f.files.reserve {
+		keys = append(keys, fmt.Sprintf("limits.reserve_files stays %d", f.files.reserve))
+	}
+	if len(keys) > 0 {
+		f.notice("%s until the forwarder is started again or upgraded", strings.Join(keys, " and "))
+	}
 }
 
 // Reopen opens the access log again, which was renamed.
@@ -175,7 +192,7 @@ var errEnding = errors.New("the forwarder is about to end")
 func (f *Forwarder) Drain(limit time.Duration, shared bool) {
 	f.mu.Lock()
 	f.draining = true
-	persist := f.config.Persist
+	persist := f.engines.options.persist // what they do, whatever the configuration has now
 	f.stopListeners(shared)
 	if shared && f.scrapes != nil {
 		f.scrapes.close()
