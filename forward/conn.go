@@ -158,7 +158,11 @@ func (c *conn) close(r *refusal) {
 		}
 		return
 	}
-	if r != nil && !r.polite {
+	switch {
+	case r == nil:
+	case r.polite:
+		c.linger()
+	default:
 		_ = c.client.SetLinger(0)
 	}
 	_ = c.client.Close()

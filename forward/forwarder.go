@@ -46,13 +46,14 @@ type Forwarder struct {
 	files   files
 	spare   spare
 
-	conns   registry
-	sources sources
-	janitor janitor
-	engines engines
-	metrics *metrics.Metrics
-	log     atomic.Pointer[accesslog.Log] // never nil; the log itself may be none
-	own     backend.Listeners
+	conns     registry
+	lingering atomic.Int64 // of conns, those that are refused politely
+	sources   sources
+	janitor   janitor
+	engines   engines
+	metrics   *metrics.Metrics
+	log       atomic.Pointer[accesslog.Log] // never nil; the log itself may be none
+	own       backend.Listeners
 
 	ctx    context.Context // of dials
 	cancel context.CancelFunc
@@ -276,7 +277,7 @@ func (f *Forwarder) abort(cause engine.Cause, chosen func(*conn) bool) {
 		switch p := phase(c.phase.Load()); {
 		case p >= forwarding && chosen(c), p == greeting && f.ending.Load():
 			list = append(list, c)
-		case p == reading && f.ending.Load():
+		case p < greeting && f.ending.Load():
 			_ = c.client.SetReadDeadline(past)
 		}
 	})
