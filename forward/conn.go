@@ -30,6 +30,8 @@ type conn struct {
 	target  target           // dialing
 	backend *backend.Backend // greeting
 	pair    *engine.Pair     // greeting; with a state from forwarding on
+	// forwarded is when forwarding began.
+	forwarded time.Time
 	// adopted says where a connection comes from that another process has left. It
 	// has no client then, and a backend only if there is such a one here.
 	adopted *adopted
@@ -91,6 +93,7 @@ const (
 	clientReset     = "client reset"
 	backendReset    = "backend reset"
 	backendStuck    = "backend takes nothing"
+	aged            = string(engine.LifetimeTimeout)
 	shutdown        = "shutdown"
 	failed          = "failed"
 )
@@ -126,7 +129,9 @@ func (c *conn) forward() (engine.End, *refusal) {
 		return engine.End{}, r
 	}
 	c.phase.Store(int32(dialing))
-	if r := c.enter(&o); r != nil {
+	ctx, cancel := c.lifetime()
+	r := c.enter(ctx, &o)
+	if cancel(); r != nil {
 		o.release()
 		return engine.End{}, r
 	}
@@ -134,11 +139,12 @@ func (c *conn) forward() (engine.End, *refusal) {
 	if c.listener.forwarder.ending.Load() {
 		c.pair.Abort(engine.Shutdown) // who has aborted the others may not have seen this one
 	}
-	r := c.greet(&o)
+	r = c.greet(&o)
 	o.release()
 	if r != nil {
 		return engine.End{}, r
 	}
+	c.forwarded = time.Now()
 	c.pair.SetState(c.service.engine.Name(), "")
 	c.pair.Note = c.note
 	c.phase.Store(int32(forwarding))

@@ -1,6 +1,8 @@
 package forward
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -25,15 +27,18 @@ type group struct {
 }
 
 // dial connects to a backend.
-func (c *conn) dial() *refusal {
+func (c *conn) dial(ctx context.Context) *refusal {
 	f := c.listener.forwarder
 	t := &c.target
-	out, b, err := t.group.DialControl(f.ctx, backend.Key{Source: t.source.Addr(), Name: t.name}, c.prepare())
+	out, b, err := t.group.DialControl(ctx, backend.Key{Source: t.source.Addr(), Name: t.name}, c.prepare())
 	if err != nil {
 		reason := backend.Reason(err)
 		f.metrics.DialError(t.group.Name(), reason)
-		if f.ending.Load() {
+		switch {
+		case f.ending.Load():
 			reason = shutdown
+		case context.Cause(ctx) == errAged:
+			reason = aged
 		}
 		return &refusal{reason: reason, err: err}
 	}
@@ -111,9 +116,9 @@ func (c *conn) writeAll(b []byte) error {
 			n, werr = rawio.Write(int(fd), b)
 			switch {
 			case werr == unix.EAGAIN:
-				if d := c.service.timeouts.Header; !timed && d > 0 {
+				if !timed {
 					timed = true
-					c.setWriteDeadline(time.Now().Add(d))
+					c.setWriteDeadline(c.greetUntil())
 				}
 				return false
 			case werr == unix.EINTR:
@@ -137,6 +142,17 @@ func (c *conn) writeAll(b []byte) error {
 	return nil
 }
 
+// greetUntil is when a backend has had its time to take the greeting, which is as long as
+// the client had; if that is forever, as long as connecting may take.
+func (c *conn) greetUntil() time.Time {
+	t := &c.service.timeouts
+	until := time.Now().Add(cmp.Or(t.Header, c.target.group.ConnectTimeout()))
+	if end := c.start.Add(t.Lifetime); t.Lifetime > 0 && end.Before(until) {
+		return end
+	}
+	return until
+}
+
 // setWriteDeadline sets the backend's, unless the pair was aborted, which sets it too.
 func (c *conn) setWriteDeadline(d time.Time) {
 	_ = c.pair.Backend.SetWriteDeadline(d)
@@ -152,6 +168,8 @@ func (c *conn) ungreeted(err error) *refusal {
 	switch {
 	case c.pair.Aborted() != "":
 		return &refusal{reason: string(c.pair.Aborted())}
+	case errors.Is(err, os.ErrDeadlineExceeded) && c.aged():
+		r.reason = aged
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		r.reason = backendStuck
 	case errors.Is(err, unix.ECONNRESET), errors.Is(err, unix.EPIPE):

@@ -15,7 +15,7 @@ type Gate interface {
 	// that gave an error, and returns as soon as dial has not: then leave, which is
 	// called when both connections have been closed, and no error. Any other error
 	// than dial's last should be a *TurnedAway. The context ends when the forwarder
-	// is closed.
+	// is closed, or the connection's lifetime is over.
 	Pass(ctx context.Context, c Caller, dial func() error) (leave func(), err error)
 }
 
@@ -45,14 +45,14 @@ func (t *TurnedAway) Error() string {
 func (t *TurnedAway) Unwrap() error { return t.Err }
 
 // enter connects to a backend, through the gate if there is one.
-func (c *conn) enter(o *opening) *refusal {
+func (c *conn) enter(ctx context.Context, o *opening) *refusal {
 	f := c.listener.forwarder
 	if f.gate == nil {
-		return c.dial()
+		return c.dial(ctx)
 	}
 	var r *refusal
-	leave, err := f.gate.Pass(f.ctx, Caller{Source: c.target.source, Conn: c.client, First: o.payload()}, func() error {
-		if r = c.dial(); r != nil {
+	leave, err := f.gate.Pass(ctx, Caller{Source: c.target.source, Conn: c.client, First: o.payload()}, func() error {
+		if r = c.dial(ctx); r != nil {
 			return r.err
 		}
 		return nil
@@ -64,6 +64,8 @@ func (c *conn) enter(o *opening) *refusal {
 		return nil
 	case f.ending.Load():
 		return &refusal{reason: shutdown, err: err}
+	case context.Cause(ctx) == errAged:
+		return &refusal{reason: aged}
 	case errors.As(err, &away):
 		return &refusal{reason: away.Reason, err: away.Err, polite: away.Polite}
 	case r != nil:

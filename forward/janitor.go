@@ -140,7 +140,7 @@ func (j *janitor) carryOut() {
 // aborted, if it is.
 func (w *watch) look(c *conn, now time.Time) engine.Cause {
 	if w.quiet.IsZero() {
-		w.quiet = c.start
+		w.quiet = c.forwarded
 	}
 	before := w.moved
 	w.count(c)

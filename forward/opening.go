@@ -57,6 +57,9 @@ func (o *opening) more(c *conn) error {
 	})
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
+		if c.aged() {
+			return errAged
+		}
 		o.end = route.Deadline
 		return nil
 	case err != nil:
@@ -92,7 +95,8 @@ func (o *opening) wait(c *conn) {
 	if len(o.bytes) == 0 {
 		o.release()
 	}
-	if d := c.service.timeouts.Header; !o.timed && d > 0 {
+	t := &c.service.timeouts
+	if d := shorter(t.Header, t.Lifetime); !o.timed && d > 0 {
 		o.timed = true
 		_ = c.client.SetReadDeadline(c.start.Add(d))
 		if c.listener.forwarder.ending.Load() {
@@ -268,7 +272,10 @@ func (c *conn) impatient(o *opening, r *refusal) *refusal {
 
 // broken is the refusal of a client whose connection gave an error.
 func broken(err error) *refusal {
-	if errors.Is(err, unix.ECONNRESET) {
+	switch {
+	case err == errAged:
+		return &refusal{reason: aged}
+	case errors.Is(err, unix.ECONNRESET):
 		return &refusal{reason: clientReset}
 	}
 	return &refusal{reason: failed, err: err}

@@ -90,6 +90,9 @@ func (g *Group) Name() string { return g.config.Name }
 // Policy is the group's policy.
 func (g *Group) Policy() Policy { return g.config.Policy }
 
+// ConnectTimeout is how long one attempt to dial may take.
+func (g *Group) ConnectTimeout() time.Duration { return g.config.ConnectTimeout }
+
 // Close ends the checks and waits for those under way. Connections stay as they are.
 func (g *Group) Close() error {
 	g.cancel()

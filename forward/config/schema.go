@@ -37,9 +37,9 @@ func (d *decoder) top(c *Config) []field {
 
 func (d *decoder) timeouts(t *Timeouts) []field {
 	return []field{
-		{name: "header", want: wantTimeout, std: "5s", doc: "From accept until it is clear where the connection goes. A client that keeps silent so long goes where routes or the default send silent clients.", set: d.timeout(&t.Header)},
-		{name: "idle", want: wantTimeout, std: "24h", doc: "Without a byte in either direction.", set: d.timeout(&t.Idle)},
-		{name: "lifetime", want: wantTimeout, std: "none", doc: "From accept to the end, whatever happens.", set: d.timeout(&t.Lifetime)},
+		{name: "header", want: wantTimeout, std: "5s", doc: "From accept until it is clear where the connection goes. A client that keeps silent so long goes where routes or the default send silent clients. A backend has as long to take the client's first bytes.", set: d.timeout(&t.Header)},
+		{name: "idle", want: wantTimeout, std: "24h", doc: "Without a byte in either direction, once the connection is forwarded.", set: d.timeout(&t.Idle)},
+		{name: "lifetime", want: wantTimeout, std: "none", doc: "From accept to the end, whatever happens, also if the connection isn't forwarded yet.", set: d.timeout(&t.Lifetime)},
 		{name: "half_close", want: wantTimeout, std: "1h", doc: "From the end of one direction to that of the other.", set: d.timeout(&t.HalfClose)},
 	}
 }
