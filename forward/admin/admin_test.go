@@ -126,6 +126,30 @@ func TestTakeOver(t *testing.T) {
 	}
 }
 
+// TestLeave: a server whose successor serves leaves the socket's name alone, which
+// may be the successor's by then or not yet.
+func TestLeave(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "admin.sock")
+	s, err := Serve(path, false, &fake{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Leave()
+	s.Close()
+	if _, err := os.Lstat(path); err != nil {
+		t.Error(err)
+	}
+	if _, err := Status(path, 0); err == nil {
+		t.Error("somebody answers")
+	}
+	// Nor is it in the way of anybody.
+	s, err = Serve(path, false, &fake{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+}
+
 // TestOldOneLeaves: a server that is closed takes its socket away, but not that of its
 // successor.
 func TestOldOneLeaves(t *testing.T) {

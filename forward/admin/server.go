@@ -131,12 +131,28 @@ func (s *Server) Publish() error {
 	return nil
 }
 
-// Close ends serving. The socket goes, unless a successor's has taken its place.
+// Close ends serving. The socket goes, unless another one has taken its place.
 func (s *Server) Close() {
+	if !s.end() {
+		return
+	}
+	if s.private != "" {
+		_ = os.Remove(s.private)
+	} else if there, err := os.Lstat(s.path); err == nil && os.SameFile(there, s.file) {
+		_ = os.Remove(s.path)
+	}
+}
+
+// Leave ends serving when a successor does it. The socket is left to that one, which
+// puts its own in the place: who looks first and then removes it might remove that.
+func (s *Server) Leave() { s.end() }
+
+// end ends serving, and tells whether it was going on.
+func (s *Server) end() bool {
 	s.mu.Lock()
 	if s.ended {
 		s.mu.Unlock()
-		return
+		return false
 	}
 	s.ended = true
 	for c := range s.conns {
@@ -145,11 +161,7 @@ func (s *Server) Close() {
 	s.mu.Unlock()
 	_ = s.listener.Close()
 	s.work.Wait()
-	if s.private != "" {
-		_ = os.Remove(s.private)
-	} else if there, err := os.Lstat(s.path); err == nil && os.SameFile(there, s.file) {
-		_ = os.Remove(s.path)
-	}
+	return true
 }
 
 func (s *Server) accept() {

@@ -125,13 +125,15 @@ func (d *daemon) announce(before *admin.Takeover) error {
 		d.notice("listening on %s", addr)
 	}
 	if before != nil {
-		if err := before.Ready(); err != nil {
-			d.notice("take over: forwarder %d: %v", before.PID, err)
-		}
+		// The socket first: who has asked for an upgrade hears that it is done from
+		// the predecessor, and may ask this one for something at once.
 		if d.server != nil {
 			if err := d.server.Publish(); err != nil {
 				d.notice("%v", err)
 			}
+		}
+		if err := before.Ready(); err != nil {
+			d.notice("take over: forwarder %d: %v", before.PID, err)
 		}
 		d.notice("took over from forwarder %d", before.PID)
 	}
@@ -209,7 +211,11 @@ func (d *daemon) end(succeeded bool) error {
 		d.notice("draining %d connections, for %v at most", n, d.drain)
 	}
 	d.Drain(d.drain, succeeded)
-	if d.server != nil {
+	switch {
+	case d.server == nil:
+	case succeeded:
+		d.server.Leave()
+	default:
 		d.server.Close()
 	}
 	return d.Close()
