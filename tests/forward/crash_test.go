@@ -21,7 +21,7 @@ listeners:
 groups:
   echo: ["127.0.0.1:9007"]
 metrics: 127.0.0.1:8900
-drain: 1s
+drain: 20s
 persist: PERSIST
 `
 

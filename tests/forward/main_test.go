@@ -58,10 +58,12 @@ func (f *forwarder) start(t *testing.T, ports ...uint16) {
 	}
 }
 
-// ended tells whether the process has ended and waits to be asked how
+func (f *forwarder) ended() bool { return hasEnded(f.PID()) }
+
+// hasEnded tells whether a process has ended. It may still wait to be asked how
 // (proc_pid_stat(5)).
-func (f *forwarder) ended() bool {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", f.PID()))
+func hasEnded(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err != nil || strings.Contains(string(text), ") Z ")
 }
 

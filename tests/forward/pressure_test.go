@@ -221,7 +221,6 @@ groups:
 timeouts: {header: 10m}
 limits: {per_source: PER_SOURCE}
 metrics: 127.0.0.1:8900
-access_log: none
 drain: 1s
 `
 
