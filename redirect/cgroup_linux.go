@@ -1,0 +1,204 @@
+package redirect
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrRoot is the error of a control group that is the whole machine.
+var ErrRoot = errors.New("it is the root of the control groups, which holds the whole machine")
+
+// ErrNoCgroups is the error of a machine without control groups of version 2.
+var ErrNoCgroups = errors.New("no cgroup2 file system is mounted")
+
+// Mount returns where the cgroup2 file system is mounted: at /sys/fs/cgroup, or below
+// that on machines that have version 1, too.
+func Mount() (string, error) {
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return "", fmt.Errorf("find control groups: %w", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		// proc_pid_mountinfo(5): the mount point is the fifth field, the type the
+		// first behind the dash.
+		head, tail, _ := strings.Cut(line, " - ")
+		if f := strings.Fields(head); len(f) > 4 && strings.HasPrefix(tail, "cgroup2 ") {
+			return f[4], nil
+		}
+	}
+	return "", fmt.Errorf("find control groups: %w", ErrNoCgroups)
+}
+
+// resolve returns the directory of a control group: the path, or that path below the
+// mount point.
+func resolve(path string) (string, error) {
+	mount, err := Mount()
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range []string{path, filepath.Join(mount, path)} {
+		if ok, err := isCgroup(dir); ok || err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return filepath.Clean(dir), err
+		}
+	}
+	return "", fmt.Errorf("open control group %s: there is none, neither as a directory nor below %s", path, mount)
+}
+
+func isCgroup(dir string) (bool, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return false, &fs.PathError{Op: "statfs", Path: dir, Err: err}
+	}
+	return st.Type == unix.CGROUP2_SUPER_MAGIC, nil
+}
+
+// isRoot tells whether a control group is the root of all: it alone has no type.
+func isRoot(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "cgroup.type"))
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// cgroupOf returns the directory of a process's control group.
+func cgroupOf(pid string) (string, error) {
+	mount, err := Mount()
+	if err != nil {
+		return "", err
+	}
+	text, err := os.ReadFile(filepath.Join("/proc", pid, "cgroup"))
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(text)) {
+		if path, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
+			return filepath.Join(mount, path), nil
+		}
+	}
+	return "", fmt.Errorf("find control group of process %s: it has none of version 2", pid)
+}
+
+// members lists the processes of a control group and those below it.
+func members(dir string) (pids []int) {
+	// Groups may go while one looks; those that are left count.
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			pids = append(pids, processes(path)...)
+		}
+		return nil
+	})
+	return pids
+}
+
+func processes(dir string) (pids []int) {
+	text, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	if err != nil {
+		return nil
+	}
+	for _, f := range strings.Fields(string(text)) {
+		if pid, err := strconv.Atoi(f); err == nil && pid > 0 {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// childPrefix begins the names of groups that were made for a command, and its
+// process's number follows.
+const childPrefix = "waggle-redirect-"
+
+// Child is a control group for a command.
+type Child struct {
+	Path string
+	home string // the group it lies in
+}
+
+// NewChild makes a control group below that of this process. Those that killed
+// processes have left there go.
+func NewChild() (*Child, error) {
+	home, err := cgroupOf("self")
+	if err != nil {
+		return nil, err
+	}
+	removeStale(home)
+	c := &Child{home: home, Path: filepath.Join(home, childPrefix+strconv.Itoa(os.Getpid()))}
+	if err := os.Mkdir(c.Path, 0o755); err != nil {
+		return nil, fmt.Errorf("make control group: %w", err)
+	}
+	return c, nil
+}
+
+func removeStale(home string) {
+	dirs, _ := filepath.Glob(filepath.Join(home, childPrefix+"*"))
+	for _, dir := range dirs {
+		pid, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(dir), childPrefix))
+		if err == nil && unix.Kill(pid, 0) == unix.ESRCH {
+			_ = (&Child{Path: dir, home: home}).Remove() // one that can't go stays
+		}
+	}
+}
+
+// Remove moves the processes that are left back to where they would be without the
+// group, and removes it.
+func (c *Child) Remove() error {
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		for _, pid := range processes(c.Path) {
+			// A process that has ended meanwhile needs no place.
+			_ = os.WriteFile(filepath.Join(c.home, "cgroup.procs"), strconv.AppendInt(nil, int64(pid), 10), 0)
+		}
+		err := unix.Rmdir(c.Path)
+		if err == nil || errors.Is(err, unix.ENOENT) {
+			return nil
+		}
+		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
+			return fmt.Errorf("remove control group %s: %w", c.Path, err)
+		}
+	}
+}
+
+// groups returns the directories of all groups that the options name.
+func (o *Options) groups() (dirs []string, err error) {
+	for _, path := range o.Cgroups {
+		dir, err := resolve(path)
+		if err != nil {
+			return nil, err
+		}
+		dirs = append(dirs, dir)
+	}
+	for _, pid := range o.PIDs {
+		dir, err := cgroupOf(strconv.Itoa(pid))
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("find process %d: there is none", pid)
+		}
+		if err != nil {
+			return nil, err
+		}
+		dirs = append(dirs, dir)
+	}
+	slices.Sort(dirs)
+	dirs = slices.Compact(dirs)
+	for _, dir := range dirs {
+		if isRoot(dir) && !o.WholeMachine {
+			return nil, fmt.Errorf("attach to control group %s: %w", dir, ErrRoot)
+		}
+	}
+	return outermost(dirs), nil
+}
+
+// outermost leaves out groups that lie in others: programs see what is below, too.
+func outermost(sorted []string) (dirs []string) {
+	for _, dir := range sorted {
+		inside := slices.ContainsFunc(dirs, func(d string) bool { return strings.HasPrefix(dir, d+"/") })
+		if !inside {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
+}

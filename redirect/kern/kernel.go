@@ -1,0 +1,65 @@
+package kern
+
+import (
+	"github.com/waggle-bpf/waggle/bpf"
+	"github.com/waggle-bpf/waggle/bpf/sk"
+	"github.com/waggle-bpf/waggle/bpf/trace"
+)
+
+// This file reads the kernel's own structures. What can't be read is 0.
+
+func word(addr uint64, off uint32) uint64 {
+	var v uint64
+	trace.ReadKernel(&v, addr+uint64(off))
+	return v
+}
+
+func half(addr uint64, off uint32) uint32 {
+	var v uint32
+	trace.ReadKernel(&v, addr+uint64(off))
+	return v
+}
+
+func address(s *sk.Sock) uint64 {
+	var a uint64
+	trace.AddressOf(&a, s)
+	return a
+}
+
+// psock returns the address of the struct sk_psock of a socket in a socket map, of
+// others 0 or anything. The pointer's lowest bits are flags (SK_USER_DATA_PTRMASK in
+// include/net/sock.h).
+func psock(sock uint64) uint64 { return word(sock, At.UserData) &^ 7 }
+
+// empty tells whether a list of the kernel's has no entries: then its head points to
+// itself.
+func empty(list uint64) bool { return word(list, 0) == list }
+
+// fit tells whether a socket is plain TCP, with nothing above it in the kernel: a
+// subflow of multipath TCP and kernel TLS have a ULP.
+func fit(sock uint64) bool {
+	if sock == 0 || word(sock, At.ULP) != 0 {
+		return false
+	}
+	return !SkipKernel || half(sock, At.KernSock)>>(At.KernSockBit&31)&1 == 0
+}
+
+// running returns the current process's program.
+func running() (p Program) {
+	file := word(word(bpf.GetCurrentTask(), At.MM), At.ExeFile)
+	inode := word(file, At.Inode)
+	p.Inode = word(inode, At.Ino)
+	p.Device = uint64(half(word(inode, At.Superblock), At.Device))
+	return p
+}
+
+// socketAt returns the socket behind a file descriptor of the current process; if it
+// is no socket, 0 or any number.
+func socketAt(fd int64) uint64 {
+	table := word(word(bpf.GetCurrentTask(), At.Files), At.FDTable)
+	if fd < 0 || fd >= int64(half(table, At.MaxFDs)) {
+		return 0
+	}
+	file := word(word(table, At.FD)+uint64(fd)*8, 0)
+	return word(word(file, At.PrivateData), At.SocketSk)
+}
