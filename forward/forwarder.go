@@ -188,7 +188,7 @@ func (f *Forwarder) Listeners() ([]*net.TCPListener, error) {
 var errEnding = errors.New("the forwarder is about to end")
 
 // Drain stops accepting connections and waits until those that there are have ended,
-// but no longer than limit. Shared tells that another process has the listeners, too,
+// but no longer than limit, unless that is negative. Shared tells that another process has the listeners, too,
 // and serves the clients who wait to be accepted. Close comes next.
 func (f *Forwarder) Drain(limit time.Duration, shared bool) {
 	f.mu.Lock()
@@ -203,12 +203,20 @@ func (f *Forwarder) Drain(limit time.Duration, shared bool) {
 	if persist {
 		f.abort(engine.Shutdown, func(c *conn) bool { return c.pair.State().Engine == packetEngine })
 	}
+	f.waitForEnd(limit)
+}
+
+// waitForEnd waits until there is no connection, but no longer than limit, unless that is
+// negative.
+func (f *Forwarder) waitForEnd(limit time.Duration) {
 	var late atomic.Bool
-	timer := time.AfterFunc(limit, func() {
-		late.Store(true)
-		f.conns.poke()
-	})
-	defer timer.Stop()
+	if limit >= 0 {
+		timer := time.AfterFunc(limit, func() {
+			late.Store(true)
+			f.conns.poke()
+		})
+		defer timer.Stop()
+	}
 	f.conns.wait(late.Load)
 }
 
@@ -243,13 +251,7 @@ func (f *Forwarder) Close() error {
 	f.ending.Store(true)
 	f.cancel()
 	f.abort(engine.Shutdown, func(*conn) bool { return true })
-	var late atomic.Bool
-	timer := time.AfterFunc(closePatience, func() {
-		late.Store(true)
-		f.conns.poke()
-	})
-	defer timer.Stop()
-	f.conns.wait(late.Load)
+	f.waitForEnd(closePatience)
 
 	f.janitor.close()
 	var errs []error

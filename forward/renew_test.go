@@ -3,6 +3,7 @@ package forward
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/waggle-bpf/waggle/forward/engine"
 )
@@ -88,5 +89,33 @@ func TestReloadPersist(t *testing.T) {
 	r.Drain(patience, false)
 	if l := r.ended(); l.Close != string(engine.Shutdown) {
 		t.Errorf("got log line %+v", l)
+	}
+}
+
+// TestDrainWithoutLimit: connections may go on for as long as they like.
+func TestDrainWithoutLimit(t *testing.T) {
+	s := serve(t, echo)
+	r := start(t, configure(s.addr()))
+	c := r.dial()
+	send(t, c, "x")
+	expect(t, c, "x")
+	drained := make(chan struct{})
+	go func() {
+		r.Drain(-1, false)
+		close(drained)
+	}()
+	until(t, "it drains", func() bool { return r.Status(0).Draining })
+	send(t, c, "y")
+	expect(t, c, "y")
+	select {
+	case <-drained:
+		t.Error("it doesn't wait")
+	default:
+	}
+	c.Close()
+	select {
+	case <-drained:
+	case <-time.After(patience):
+		t.Error("it waits for nobody")
 	}
 }

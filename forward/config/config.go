@@ -31,7 +31,8 @@ type Config struct {
 	AccessLog *AccessLog // nil for none
 	Metrics   string     // HOST:PORT to serve Prometheus metrics at; "" for none
 
-	// Drain is how long connections may go on when the forwarder is told to end.
+	// Drain is how long connections may go on when the forwarder is told to end;
+	// negative for as long as they like.
 	Drain time.Duration
 	// Persist keeps spliced connections alive when the forwarder ends or crashes.
 	Persist bool

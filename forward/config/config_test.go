@@ -350,3 +350,29 @@ func sound(t *testing.T, c *Config) {
 		}
 	}
 }
+
+// TestParseTimes: what none and 0 stand for.
+func TestParseTimes(t *testing.T) {
+	for _, test := range []struct {
+		text           string
+		timeout, drain time.Duration
+	}{
+		{"none", 0, -1},
+		{"0", 0, 0},
+		{"1m30s", 90 * time.Second, 90 * time.Second},
+	} {
+		timeout, err := ParseTimeout(test.text)
+		drain, err2 := ParseDrain(test.text)
+		if timeout != test.timeout || drain != test.drain || err != nil || err2 != nil {
+			t.Errorf("%s: got %v, %v and %v, %v, want %v and %v", test.text, timeout, err, drain, err2, test.timeout, test.drain)
+		}
+	}
+	for _, text := range []string{"", "-5s", "5", "soon", "1us"} {
+		if d, err := ParseTimeout(text); err == nil {
+			t.Errorf("time-out %q: got %v", text, d)
+		}
+		if d, err := ParseDrain(text); err == nil {
+			t.Errorf("drain %q: got %v", text, d)
+		}
+	}
+}

@@ -106,12 +106,27 @@ func (d *decoder) duration(to *time.Duration) setter {
 
 // timeout is the setter of a duration that may be "none".
 func (d *decoder) timeout(to *time.Duration) setter {
-	return parsed(d, to, "a duration such as 5s, or none", func(s string) (time.Duration, error) {
-		if s == "none" || s == "0" {
-			return 0, nil
-		}
-		return parseDuration(s)
-	})
+	return parsed(d, to, "a duration such as 5s, or none", ParseTimeout)
+}
+
+// ParseTimeout reads a time-out: a duration, or none, which is 0.
+func ParseTimeout(s string) (time.Duration, error) {
+	if s == "none" || s == "0" {
+		return 0, nil
+	}
+	return parseDuration(s)
+}
+
+// ParseDrain reads how long to drain: a duration, 0, or none for as long as it takes, which
+// is negative.
+func ParseDrain(s string) (time.Duration, error) {
+	switch s {
+	case "none":
+		return -1, nil
+	case "0", "0s":
+		return 0, nil
+	}
+	return parseDuration(s)
 }
 
 func parseDuration(s string) (time.Duration, error) {

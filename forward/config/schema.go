@@ -30,7 +30,7 @@ func (d *decoder) top(c *Config) []field {
 		{name: "limits", want: "mapping", doc: "What clients can take.", set: d.section(d.limits(&c.Limits)), sub: d.limits(&c.Limits)},
 		{name: "access_log", want: "mapping", std: "none", doc: "One line for each connection. A text is short for `path`.", set: d.accessLog(c), sub: d.accessLogFields(new(AccessLog))},
 		{name: "metrics", want: "HOST:PORT", std: "none", doc: "Where Prometheus gets metrics, at `/metrics`.", set: d.metrics(c)},
-		{name: "drain", want: wantTimeout, std: "30s", doc: "How long connections may go on when the forwarder is told to end.", set: d.timeout(&c.Drain)},
+		{name: "drain", want: "duration, `0` or `none`", std: "30s", doc: "How long connections may go on when the forwarder is told to end. With `none` as long as they like, with `0` they are reset at once.", set: parsed(d, &c.Drain, "a duration such as 5s, 0 or none", ParseDrain)},
 		{name: "persist", want: wantBoolean, std: "true", doc: "Connections that the kernel moves by itself (engine packet) go on when the forwarder ends or crashes, and one that is started afterwards takes them over. If false, nothing of them stays.", set: d.boolean(&c.Persist)},
 	}
 }

@@ -208,7 +208,11 @@ func (d *daemon) renew(load bool) {
 // end drains and closes.
 func (d *daemon) end(succeeded bool) error {
 	if n := d.Status(0).Open; n > 0 {
-		d.notice("draining %d connections, for %v at most", n, d.drain)
+		atMost := ""
+		if d.drain >= 0 {
+			atMost = fmt.Sprintf(", for %v at most", d.drain)
+		}
+		d.notice("draining %d connections%s", n, atMost)
 	}
 	d.Drain(d.drain, succeeded)
 	switch {

@@ -19,14 +19,14 @@ type forwardRunCmd struct {
 	Listen string   `placeholder:"ADDR" help:"Where to listen: ADDRESS:PORT, or :PORT for all addresses of this machine."`
 	To     []string `placeholder:"ADDR" help:"Backends: HOST:PORT each."`
 
-	Engine    string        `placeholder:"NAME" help:"What moves the bytes: auto, packet, splice, sockmap, uring or copy; auto by default."`
-	Policy    string        `placeholder:"NAME" help:"Which backend a connection gets: round-robin, least-connections, hash-source or hash-name."`
-	SendProxy string        `placeholder:"V" help:"Tell backends who the client is: v1 or v2 of the PROXY protocol."`
-	Log       string        `placeholder:"FORMAT" help:"The access log on standard output: text, json or none; text by default."`
-	Metrics   string        `placeholder:"ADDR" help:"Serve Prometheus metrics at http://ADDR/metrics."`
-	Idle      time.Duration `placeholder:"TIME" help:"End connections on which nothing moves for so long; 24h by default."`
-	Drain     time.Duration `placeholder:"TIME" help:"How long connections may go on after SIGTERM; 30s by default."`
-	NoPersist bool          `help:"End connections that the kernel moves by itself when the forwarder ends."`
+	Engine    string `placeholder:"NAME" help:"What moves the bytes: auto, packet, splice, sockmap, uring or copy; auto by default."`
+	Policy    string `placeholder:"NAME" help:"Which backend a connection gets: round-robin, least-connections, hash-source or hash-name."`
+	SendProxy string `placeholder:"V" help:"Tell backends who the client is: v1 or v2 of the PROXY protocol."`
+	Log       string `placeholder:"FORMAT" help:"The access log on standard output: text, json or none; text by default."`
+	Metrics   string `placeholder:"ADDR" help:"Serve Prometheus metrics at http://ADDR/metrics."`
+	Idle      string `placeholder:"TIME" help:"End connections on which nothing moves for so long, or none; 24h by default."`
+	Drain     string `placeholder:"TIME" help:"How long connections may go on after SIGTERM, 0 for no time, none for as long as they like; 30s by default."`
+	NoPersist bool   `help:"End connections that the kernel moves by itself when the forwarder ends."`
 
 	Admin    string `placeholder:"PATH" help:"The socket for waggle forward status and upgrade."`
 	TakeOver bool   `help:"Take over from the forwarder that has the admin socket."`
@@ -89,7 +89,7 @@ func (c *forwardRunCmd) set() (flags []string) {
 	}{
 		{"--listen", c.Listen != ""}, {"--to", len(c.To) > 0}, {"--engine", c.Engine != ""}, {"--policy", c.Policy != ""},
 		{"--send-proxy", c.SendProxy != ""}, {"--log", c.Log != ""}, {"--metrics", c.Metrics != ""},
-		{"--idle", c.Idle != 0}, {"--drain", c.Drain != 0}, {"--no-persist", c.NoPersist},
+		{"--idle", c.Idle != ""}, {"--drain", c.Drain != ""}, {"--no-persist", c.NoPersist},
 	} {
 		if f.set {
 			flags = append(flags, f.name)
@@ -132,12 +132,19 @@ func (c *forwardRunCmd) flags() (*config.Config, error) {
 	}
 	cfg.Metrics = c.Metrics
 	cfg.Persist = !c.NoPersist
-	for to, from := range map[*time.Duration]time.Duration{&cfg.Timeouts.Idle: c.Idle, &cfg.Drain: c.Drain} {
-		if from < 0 {
-			return nil, fmt.Errorf("%v is no duration", from)
+	for _, f := range []struct {
+		name, text string
+		parse      func(string) (time.Duration, error)
+		to         *time.Duration
+	}{
+		{"--idle", c.Idle, config.ParseTimeout, &cfg.Timeouts.Idle},
+		{"--drain", c.Drain, config.ParseDrain, &cfg.Drain},
+	} {
+		if f.text == "" {
+			continue
 		}
-		if from != 0 {
-			*to = from
+		if *f.to, err = f.parse(f.text); err != nil {
+			return nil, fmt.Errorf("%s: %w", f.name, err)
 		}
 	}
 	return cfg, nil
