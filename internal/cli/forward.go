@@ -13,6 +13,7 @@ type forwardCmd struct {
 	Run     forwardRunCmd     `cmd:"" default:"withargs" help:"Forward TCP connections; \"waggle forward\" is short for it."`
 	Check   forwardCheckCmd   `cmd:"" help:"Tell what is wrong with a configuration."`
 	Status  forwardStatusCmd  `cmd:"" help:"Print what a running forwarder does."`
+	Flush   forwardFlushCmd   `cmd:"" help:"End the connections that go on without a forwarder."`
 	Upgrade forwardUpgradeCmd `cmd:"" help:"Replace a running forwarder by the program that has its name now, without turning anybody away."`
 }
 
