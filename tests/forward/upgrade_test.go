@@ -145,10 +145,9 @@ func (l *longest) load() time.Duration { return time.Duration(l.Load()) }
 func visit(port uint16, perSecond int) *visitors {
 	v := &visitors{perSecond: perSecond, start: time.Now()}
 	v.running.Go(func() {
-		tick := time.NewTicker(time.Second / time.Duration(perSecond))
-		defer tick.Stop()
-		for !v.over.Load() {
-			<-tick.C
+		every := time.Second / time.Duration(perSecond)
+		for next := v.start; !v.over.Load(); next = next.Add(every) {
+			time.Sleep(time.Until(next)) // not at all if it is late
 			v.running.Go(func() { v.call(port) })
 		}
 	})

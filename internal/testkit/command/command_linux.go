@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -41,10 +42,28 @@ type Process struct {
 // patience is how long to wait for what should come soon.
 const patience = 20 * time.Second
 
+// Invocation is how another program may run the command: its arguments, and the variable
+// that has to be in its environment.
+func Invocation(t testing.TB, args ...string) (argv []string, variable string) {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append([]string{path}, args...), runEnv + "=1"
+}
+
 // Start runs the command until the test ends; its output goes to the test's log.
 func Start(t testing.TB, args ...string) *Process {
 	t.Helper()
+	return StartIn(t, nil, args...)
+}
+
+// StartIn is Start with attributes of the process: another user, or namespaces.
+func StartIn(t testing.TB, attr *syscall.SysProcAttr, args ...string) *Process {
+	t.Helper()
 	p := &Process{t: t, cmd: exec.Command("/proc/self/exe", args...), more: make(chan struct{}, 1)}
+	p.cmd.SysProcAttr = attr
 	p.cmd.Env = append(os.Environ(), runEnv+"=1")
 	p.cmd.Stdout, p.cmd.Stderr = &lineWriter{p: p}, &lineWriter{p: p}
 	p.cmd.WaitDelay = 2 * time.Second
