@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/waggle-bpf/waggle/forward/engine/packet/kern"
 	"github.com/waggle-bpf/waggle/internal/testkit"
 )
@@ -80,4 +82,18 @@ func checkReserved(t *testing.T, to, local net.Addr, tuple *kern.Tuple) {
 		t.Fatalf("%v: still reserved: %v", local, err)
 	}
 	c.Close()
+}
+
+// TestMonotonic compares the clock with the kernel's.
+func TestMonotonic(t *testing.T) {
+	for range 10 {
+		var before, after unix.Timespec
+		_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &before)
+		now := monotonic()
+		_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &after)
+		const drift = 100 * time.Microsecond // between the two that were read at the start
+		if got := int64(now); got < before.Nano()-int64(drift) || got > after.Nano()+int64(drift) {
+			t.Errorf("got %v between %v and %v", now, before.Nano(), after.Nano())
+		}
+	}
 }
