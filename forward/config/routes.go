@@ -163,6 +163,9 @@ func (d *decoder) keys(to *route.Keys) setter {
 	}))
 }
 
+// Secret reads a secret as a configuration would: file:PATH or env:NAME.
+func Secret(s string) ([]byte, error) { return newDecoder("").secret(s) }
+
 // secret reads a secret. It is not in the configuration itself, which is shown, copied
 // and checked in; what is written there instead is not repeated either.
 func (d *decoder) secret(s string) ([]byte, error) {

@@ -14,6 +14,7 @@ type forwardCmd struct {
 	Check   forwardCheckCmd   `cmd:"" help:"Tell what is wrong with a configuration."`
 	Status  forwardStatusCmd  `cmd:"" help:"Print what a running forwarder does."`
 	Flush   forwardFlushCmd   `cmd:"" help:"End the connections that go on without a forwarder."`
+	Token   forwardTokenCmd   `cmd:"" help:"Make a token that a route asks for."`
 	Upgrade forwardUpgradeCmd `cmd:"" help:"Replace a running forwarder by the program that has its name now, without turning anybody away."`
 }
 

@@ -2,12 +2,15 @@ package cli
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/waggle-bpf/waggle/forward"
 	"github.com/waggle-bpf/waggle/forward/backend"
+	"github.com/waggle-bpf/waggle/forward/route"
 	"github.com/waggle-bpf/waggle/internal/testkit"
 )
 
@@ -39,4 +42,29 @@ func TestPrintStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	testkit.Golden(t, "testdata/forward_status.golden", []byte(b.String()))
+}
+
+// TestToken: a route takes the token that the command makes from the same file, for its own
+// scope.
+func TestToken(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(path, []byte("0123456789abcdef\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	args := []string{"forward", "token", "--key", "file:" + path, "--scope", "db"}
+	if err := run(args, &env{ctx: t.Context(), stdout: &out, stderr: &out}); err != nil {
+		t.Fatal(err)
+	}
+	for scope, want := range map[string]route.Verdict{"db": route.Matched, "mail": route.NoRoute} {
+		token := &route.Token{In: route.InLine, Scope: scope, Keys: route.Keys{[]byte("0123456789abcdef")}}
+		table, err := route.Compile([]route.Rule{{Name: "in", When: route.Match{Token: token}, Target: "db"}}, route.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := "TOKEN " + out.String() + "and more"
+		if d := table.Decide(route.Conn{}, route.Input{Bytes: []byte(line)}); d.Verdict != want {
+			t.Errorf("scope %s: got %+v", scope, d)
+		}
+	}
 }
