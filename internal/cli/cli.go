@@ -130,7 +130,7 @@ func bareArguments(args []string) []string {
 func usageHint(err error) string {
 	var p *kong.ParseError
 	if errors.As(err, &p) && p.Context != nil && p.Context.Selected() != nil {
-		return "see waggle " + p.Context.Selected().Name + " --help"
+		return "see " + p.Context.Selected().FullPath() + " --help"
 	}
 	return "see waggle --help"
 }

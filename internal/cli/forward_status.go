@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -17,9 +18,9 @@ import (
 
 // forwardStatusCmd is waggle forward status.
 type forwardStatusCmd struct {
-	Admin       string `placeholder:"PATH" help:"The forwarder's admin socket."`
-	Connections int    `short:"n" default:"20" placeholder:"N" help:"How many connections to list, the oldest ones; -1 for all."`
-	JSON        bool   `name:"json" help:"Print a JSON object."`
+	Admin       string  `placeholder:"PATH" help:"The forwarder's admin socket."`
+	Connections howMany `short:"n" default:"20" placeholder:"N" help:"How many connections to list, the oldest ones, or all; 20 by default."`
+	JSON        bool    `name:"json" help:"Print a JSON object."`
 }
 
 // Help is the command's manual.
@@ -27,12 +28,29 @@ func (*forwardStatusCmd) Help() string {
 	return `Tables of listeners, backends, engines and connections. For each connection they tell what moves its bytes, and why that.
 
   waggle forward status
-  waggle forward status --json -n -1 | jq '.connections[] | select(.engine != "packet") | .engine_why'`
+  waggle forward status --json -n all | jq '.connections[] | select(.engine != "packet") | .engine_why'`
+}
+
+// howMany is a number, negative for all.
+type howMany int
+
+// UnmarshalText reads a number, or "all".
+func (h *howMany) UnmarshalText(text []byte) error {
+	if string(text) == "all" {
+		*h = -1
+		return nil
+	}
+	n, err := strconv.ParseInt(string(text), 10, 32)
+	if err != nil {
+		return fmt.Errorf("%q is neither a number nor all", text)
+	}
+	*h = howMany(n)
+	return nil
 }
 
 // Run asks a forwarder and prints what it says.
 func (c *forwardStatusCmd) Run(e *env) error {
-	s, err := admin.Status(adminPath(c.Admin), c.Connections)
+	s, err := admin.Status(adminPath(c.Admin), int(c.Connections))
 	if err != nil {
 		return noForwarder(err)
 	}
