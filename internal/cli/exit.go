@@ -40,6 +40,7 @@ var exits = []struct {
 	{exitUnsupported, is[*load.PrivilegeError]},
 	{exitUnsupported, func(err error) bool { return errors.Is(err, load.ErrNotSupported) }},
 	{exitUnsupported, is[*engine.Refusal]},
+	{exitUnsupported, is[*deniedError]},
 }
 
 // exitCode is the exit code for how a command ended.

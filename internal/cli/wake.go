@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -64,6 +65,9 @@ func (c *wakeCmd) Run(e *env) error {
 	defer cancel()
 	for _, t := range targets {
 		if err := target.Check(ctx, t); err != nil {
+			if errors.Is(err, fs.ErrPermission) {
+				return &deniedError{err}
+			}
 			return badInput(err)
 		}
 	}
@@ -72,6 +76,12 @@ func (c *wakeCmd) Run(e *env) error {
 	}
 	return wake.Run(e.ctx, cfg, o, e.stdout)
 }
+
+// deniedError is that somebody does not let this user start or stop the target.
+type deniedError struct{ err error }
+
+func (e *deniedError) Error() string { return e.err.Error() + "; ask as root" }
+func (e *deniedError) Unwrap() error { return e.err }
 
 // forwarding is the forwarder's part of the flags.
 func (c *wakeCmd) forwarding() (*config.Config, error) {
@@ -121,6 +131,9 @@ func (c *wakeCmd) waking() (o wake.Options, targets []target.Target, err error) 
 	}
 	targets = append(targets, start)
 	child, isChild := start.(*target.Exec)
+	if isChild {
+		wake.Tie(child)
+	}
 	_, isWOL := start.(*target.WakeOnLAN)
 	_, isFreezer := start.(*target.Freezer)
 	o = wake.Options{

@@ -117,6 +117,25 @@ func TestDies(t *testing.T) {
 	nothingLeft(t)
 }
 
+// TestKilled: a command ends with the waggle that has started it, even if that is killed.
+func TestKilled(t *testing.T) {
+	p := startWake(t, "--start", server(t, at(back), 0), "--log", "none")
+	if err := talk(); err != nil {
+		t.Fatal(err)
+	}
+	p.Kill()
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		c, err := net.Dial("tcp", at(back))
+		if err != nil {
+			break
+		}
+		c.Close()
+		if time.Now().After(deadline) {
+			t.Fatal("the target is still there")
+		}
+	}
+}
+
 // TestNeverReady: clients are told, as far as they can be, and nothing is left.
 func TestNeverReady(t *testing.T) {
 	p := startWake(t, "--start", server(t, at(back), time.Hour), "--timeout", "200ms", "--ready", "http:/")
