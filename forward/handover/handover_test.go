@@ -26,6 +26,10 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(successorEnv) {
 	case "":
 		testkit.Main(m)
+	case "first":
+		s, err := Start()
+		fmt.Println(s, err)
+		os.Exit(0)
 	case "ends":
 		os.Exit(7)
 	case "waits":

@@ -30,9 +30,16 @@ type Successor struct {
 	how   string
 }
 
+// errFirst is why there is no successor: when the first process of a PID namespace ends,
+// the kernel ends all others of it, a successor, too.
+var errFirst = errors.New("start successor: this is process 1, and its container would end with it; start the new version in a container of its own, with --take-over, the same network and the same admin socket")
+
 // Start starts this program again, as it was called: the file that has its name now,
 // which may be a new version.
 func Start() (*Successor, error) {
+	if os.Getpid() == 1 {
+		return nil, errFirst
+	}
 	path, err := executable()
 	if err != nil {
 		return nil, fmt.Errorf("start successor: %w", err)
