@@ -5,7 +5,7 @@
 //
 //	SIGHUP            load the configuration and open the access log again
 //	SIGUSR1           open the access log again
-//	end of context    drain, then end
+//	end of context    drain, then end; both signals open the access log again meanwhile
 package daemon
 
 import (
@@ -172,9 +172,9 @@ func (d *daemon) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			d.notify(handover.Stopping)
-			return d.end(false)
+			return d.end(false, signals)
 		case <-d.succeeded:
-			return d.end(true)
+			return d.end(true, signals)
 		case s := <-signals:
 			d.renew(s == syscall.SIGHUP)
 		case <-alive:
@@ -183,11 +183,16 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 }
 
-// renew opens the access log again, and loads the configuration if it is to.
-func (d *daemon) renew(load bool) {
+// reopen opens the access log again.
+func (d *daemon) reopen() {
 	if err := d.Reopen(); err != nil {
 		d.notice("%v", err)
 	}
+}
+
+// renew opens the access log again, and loads the configuration if it is to.
+func (d *daemon) renew(load bool) {
+	d.reopen()
 	if !load {
 		return
 	}
@@ -205,8 +210,9 @@ func (d *daemon) renew(load bool) {
 	d.notice("configuration loaded")
 }
 
-// end drains and closes.
-func (d *daemon) end(succeeded bool) error {
+// end drains and closes. Signals open the access log again meanwhile, which may take hours;
+// a configuration would come too late.
+func (d *daemon) end(succeeded bool, signals <-chan os.Signal) error {
 	if n := d.Status(0).Open; n > 0 {
 		atMost := ""
 		if d.drain >= 0 {
@@ -214,7 +220,19 @@ func (d *daemon) end(succeeded bool) error {
 		}
 		d.notice("draining %d connections%s", n, atMost)
 	}
-	d.Drain(d.drain, succeeded)
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		d.Drain(d.drain, succeeded)
+	}()
+	for draining := true; draining; {
+		select {
+		case <-signals:
+			d.reopen()
+		case <-drained:
+			draining = false
+		}
+	}
 	switch {
 	case d.server == nil:
 	case succeeded:
