@@ -27,6 +27,8 @@ var arrows = []arrow{
 	{"forward/engine/packet/kern", []string{"bpf"}},
 	{"forward/engine/sockmap/kern", []string{"bpf"}},
 	{"httpwatch", []string{"load", "bpf"}},
+	{"redirect/kern", []string{"bpf"}},
+	{"redirect", []string{"load", "bpf"}},
 	{"idle/watch/sockops/kern", []string{"bpf"}},
 	{"idle/watch/watchtest", []string{"idle/watch", "internal/testkit", "load"}},
 	{"idle/watch/proxy", []string{"idle/watch", "forward"}},
@@ -126,10 +128,10 @@ var doors = []struct {
 	why     string
 }{
 	{"github.com/alecthomas/kong", []string{"internal/cli"}, "the command line is the command's business"},
-	{"github.com/cilium/ebpf", []string{"load", "compile", "httpwatch", "forward/engine", "internal/cli", "internal/compiler/object", "internal/testkit", "bench", "examples", "tests", "internal/bindgen", "internal/abi/gen"}, "the compiler's middle must not depend on the loader's library"},
+	{"github.com/cilium/ebpf", []string{"load", "compile", "httpwatch", "forward/engine", "redirect", "internal/cli", "internal/compiler/object", "internal/testkit", "bench", "examples", "tests", "internal/bindgen", "internal/abi/gen"}, "the compiler's middle must not depend on the loader's library"},
 	{"golang.org/x/tools/go/ssa", []string{"internal/compiler/source", "internal/compiler/subset", "internal/compiler/lower"}, "below lower there is only our own representation"},
 	{"testing", []string{"bpf/bpftest", "internal/testkit", "forward/engine/enginetest", "idle/watch/watchtest", "tests", "bench"}, "test hooks don't belong in what users run"},
-	{"os/exec", []string{"idle/process", "wake", "idle/watch/watchtest", "target", "internal/testkit", "internal/abi/gen", "internal/lint", "bench", "examples", "tests", "internal/compiler/source", "load"}, "waggle needs no other program but those it is told to run; source asks for a Go toolchain, load looks up executables to probe"},
+	{"os/exec", []string{"redirect", "idle/process", "wake", "idle/watch/watchtest", "target", "internal/testkit", "internal/abi/gen", "internal/lint", "bench", "examples", "tests", "internal/compiler/source", "load"}, "waggle needs no other program but those it is told to run; source asks for a Go toolchain, load looks up executables to probe"},
 }
 
 func TestDoors(t *testing.T) {
