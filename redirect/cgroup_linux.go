@@ -12,45 +12,33 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/waggle-bpf/waggle/load"
+	"github.com/waggle-bpf/waggle/load/probe"
 )
 
-// ErrRoot is the error of a control group that is the whole machine.
-var ErrRoot = errors.New("it is the root of the control groups, which holds the whole machine")
-
-// ErrNoCgroups is the error of a machine without control groups of version 2.
-var ErrNoCgroups = errors.New("no cgroup2 file system is mounted")
-
-// Mount returns where the cgroup2 file system is mounted: at /sys/fs/cgroup, or below
-// that on machines that have version 1, too.
-func Mount() (string, error) {
-	text, err := os.ReadFile("/proc/self/mountinfo")
+// mount returns where the cgroup2 file system is mounted.
+func mount() (string, error) {
+	dir, err := probe.Cgroup2()
 	if err != nil {
-		return "", fmt.Errorf("find control groups: %w", err)
+		return "", &load.UnsupportedError{Feature: "control groups of version 2 (mount -t cgroup2 cgroup2 /sys/fs/cgroup)", Err: err}
 	}
-	for line := range strings.Lines(string(text)) {
-		// proc_pid_mountinfo(5): the mount point is the fifth field, the type the
-		// first behind the dash.
-		head, tail, _ := strings.Cut(line, " - ")
-		if f := strings.Fields(head); len(f) > 4 && strings.HasPrefix(tail, "cgroup2 ") {
-			return f[4], nil
-		}
-	}
-	return "", fmt.Errorf("find control groups: %w", ErrNoCgroups)
+	return dir, nil
 }
 
 // resolve returns the directory of a control group: the path, or that path below the
 // mount point.
 func resolve(path string) (string, error) {
-	mount, err := Mount()
+	top, err := mount()
 	if err != nil {
 		return "", err
 	}
-	for _, dir := range []string{path, filepath.Join(mount, path)} {
+	for _, dir := range []string{path, filepath.Join(top, path)} {
 		if ok, err := isCgroup(dir); ok || err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return filepath.Clean(dir), err
 		}
 	}
-	return "", fmt.Errorf("open control group %s: there is none, neither as a directory nor below %s", path, mount)
+	return "", inputErrorf("open control group %s: there is none, neither as a directory nor below %s", path, top)
 }
 
 func isCgroup(dir string) (bool, error) {
@@ -69,7 +57,7 @@ func isRoot(dir string) bool {
 
 // cgroupOf returns the directory of a process's control group.
 func cgroupOf(pid string) (string, error) {
-	mount, err := Mount()
+	top, err := mount()
 	if err != nil {
 		return "", err
 	}
@@ -79,7 +67,7 @@ func cgroupOf(pid string) (string, error) {
 	}
 	for line := range strings.Lines(string(text)) {
 		if path, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
-			return filepath.Join(mount, path), nil
+			return filepath.Join(top, path), nil
 		}
 	}
 	return "", fmt.Errorf("find control group of process %s: it has none of version 2", pid)
@@ -175,7 +163,7 @@ func (o *Options) groups() (dirs []string, err error) {
 	for _, pid := range o.PIDs {
 		dir, err := cgroupOf(strconv.Itoa(pid))
 		if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("find process %d: there is none", pid)
+			err = inputErrorf("find process %d: there is none", pid)
 		}
 		if err != nil {
 			return nil, err
@@ -186,7 +174,7 @@ func (o *Options) groups() (dirs []string, err error) {
 	dirs = slices.Compact(dirs)
 	for _, dir := range dirs {
 		if isRoot(dir) && !o.WholeMachine {
-			return nil, fmt.Errorf("attach to control group %s: %w", dir, ErrRoot)
+			return nil, inputErrorf("attach to control group %s: %w", dir, ErrRoot)
 		}
 	}
 	return outermost(dirs), nil

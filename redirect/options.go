@@ -40,18 +40,44 @@ type Options struct {
 	Notice func(string)
 }
 
-// ErrNothing is the error of options that name neither a group nor a process.
-var ErrNothing = errors.New("no control group and no process named")
+// InputError is an error in what the options say.
+type InputError struct{ err error }
+
+func (e *InputError) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *InputError) Unwrap() error { return e.err }
+
+func inputErrorf(format string, args ...any) error {
+	return &InputError{fmt.Errorf(format, args...)}
+}
+
+// ErrRoot is the error of a control group that is the whole machine.
+var ErrRoot = errors.New("it is the root, which holds the whole machine")
+
+// EndedError says that a command has failed by itself.
+type EndedError struct {
+	Name string
+	Code int // its exit code, or 128 and the signal's number
+}
+
+func (e *EndedError) Error() string {
+	const bySignal = 128
+	if e.Code > bySignal {
+		return fmt.Sprintf("%s was ended by signal %d", e.Name, e.Code-bySignal)
+	}
+	return fmt.Sprintf("%s ended with exit code %d", e.Name, e.Code)
+}
 
 func (o *Options) complete() error {
 	if len(o.Cgroups) == 0 && len(o.PIDs) == 0 {
-		return ErrNothing
+		return inputErrorf("nothing to short-cut: name control groups, processes or a command")
 	}
 	if o.Mark == 0 {
 		o.Mark = DefaultMark
 	}
 	if o.Mark < MinMark || o.Mark > MaxMark {
-		return fmt.Errorf("mark of %d bytes: it may be %d to %d", o.Mark, MinMark, MaxMark)
+		return inputErrorf("mark of %d bytes: it may be %d to %d", o.Mark, MinMark, MaxMark)
 	}
 	if o.MaxConnections == 0 {
 		o.MaxConnections = kern.MaxConns

@@ -3,13 +3,12 @@
 package redirect
 
 import (
+	"context"
 	"errors"
+	"io"
 
 	"github.com/waggle-bpf/waggle/load"
 )
-
-// ErrRoot is the error of a control group that is the whole machine.
-var ErrRoot = errors.New("it is the root of the control groups")
 
 var errSystem = &load.UnsupportedError{Feature: "BPF", Err: errors.New("this system is not Linux")}
 
@@ -36,3 +35,16 @@ func NewChild() (*Child, error) { return nil, errSystem }
 
 // Remove removes the group.
 func (*Child) Remove() error { return errSystem }
+
+// Command is what is to run in a control group of its own.
+type Command struct {
+	Args           []string
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+}
+
+// Look fails.
+func Look(string) error { return errSystem }
+
+// Run fails.
+func (*Child) Run(context.Context, *Command) error { return errSystem }

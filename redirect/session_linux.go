@@ -51,7 +51,7 @@ type Session struct {
 // with BTF.
 func Start(o Options) (*Session, error) {
 	if err := o.complete(); err != nil {
-		return nil, fmt.Errorf("start redirect: %w", err)
+		return nil, err
 	}
 	s := &Session{
 		options: o, began: time.Now(),

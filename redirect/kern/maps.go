@@ -27,12 +27,14 @@ type Offsets struct {
 var (
 	// At are the offsets.
 	At Offsets
-	// Mark is the bound of Direction.Unread, Bulk that of Direction.Unanswered.
+	// Mark is the bound of Direction.Unread.
 	Mark uint64 = 1 << 20
+	// Most is the bound of Direction.Unanswered: what fits requests and responses.
 	Most uint64 = 1 << 18
 	// Learn is how many messages in a row must have found everything read.
 	Learn uint32 = 3
-	// ByPort and ByPID tell whether only ports, or processes, that are listed count.
+	// ByPort tells whether only the listed ports count, ByPID whether only the listed
+	// processes do.
 	ByPort, ByPID bool
 	// SkipKernel leaves out sockets that the kernel has made for itself.
 	SkipKernel bool
@@ -59,11 +61,13 @@ var (
 	Free = bpf.Queue[uint32]{MaxEntries: MaxConns}
 	// Offers holds the connections that have reached a listener and not got further.
 	Offers = bpf.LRUHash[Tuple, Offer]{MaxEntries: MaxConns}
-	// Ports and PIDs are what to confine it to: server ports, processes that connect.
+	// Ports are the server ports that count, if ByPort says so.
 	Ports = bpf.Hash[uint32, uint32]{MaxEntries: 4096}
-	PIDs  = bpf.Hash[uint32, uint32]{MaxEntries: 65536, Flags: bpf.NoPrealloc}
-	// Programs is what is known of programs, Listeners of those that listen on a port.
-	Programs  = bpf.LRUHash[Program, Manner]{MaxEntries: 4096}
+	// PIDs are the processes whose connections count, if ByPID says so.
+	PIDs = bpf.Hash[uint32, uint32]{MaxEntries: 65536, Flags: bpf.NoPrealloc}
+	// Programs is what is known of programs.
+	Programs = bpf.LRUHash[Program, Manner]{MaxEntries: 4096}
+	// Listeners is what is known of those that listen, by port.
 	Listeners = bpf.LRUHash[uint32, Listener]{MaxEntries: 4096}
 	// Sightings is news for user space.
 	Sightings = bpf.RingBuf[Sighting]{MaxEntries: 64 << 10}
