@@ -21,16 +21,17 @@ import (
 type grammar struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
 
-	New     newCmd     `cmd:"" help:"Make a new project: a kernel package, its test and a loader."`
-	Build   buildCmd   `cmd:"" help:"Compile a kernel package to a BPF object, and typed Go bindings."`
-	Verify  verifyCmd  `cmd:"" help:"Load on this kernel and tell what the verifier says."`
-	Load    loadCmd    `cmd:"" help:"Load an object, attach its programs and print their events."`
-	Exec    execCmd    `cmd:"" help:"Run one function once in the kernel and print its results."`
-	Trace   traceCmd   `cmd:"" help:"Watch traffic."`
-	Forward forwardCmd `cmd:"" help:"Forward TCP connections by their first bytes."`
-	Wake    wakeCmd    `cmd:"" help:"Start a target when somebody wants it, and stop it again."`
-	Idle    idleCmd    `cmd:"" help:"Run a service, and stop it when nobody is there."`
-	Doctor  doctorCmd  `cmd:"" help:"Tell what this kernel and this user can do."`
+	New      newCmd      `cmd:"" help:"Make a new project: a kernel package, its test and a loader."`
+	Build    buildCmd    `cmd:"" help:"Compile a kernel package to a BPF object, and typed Go bindings."`
+	Verify   verifyCmd   `cmd:"" help:"Load on this kernel and tell what the verifier says."`
+	Load     loadCmd     `cmd:"" help:"Load an object, attach its programs and print their events."`
+	Exec     execCmd     `cmd:"" help:"Run one function once in the kernel and print its results."`
+	Trace    traceCmd    `cmd:"" help:"Watch traffic."`
+	Forward  forwardCmd  `cmd:"" help:"Forward TCP connections by their first bytes."`
+	Redirect redirectCmd `cmd:"" help:"Short-cut local TCP connections from socket to socket."`
+	Wake     wakeCmd     `cmd:"" help:"Start a target when somebody wants it, and stop it again."`
+	Idle     idleCmd     `cmd:"" help:"Run a service, and stop it when nobody is there."`
+	Doctor   doctorCmd   `cmd:"" help:"Tell what this kernel and this user can do."`
 }
 
 const description = "eBPF in Go, on both sides of the kernel boundary."

@@ -12,6 +12,7 @@ import (
 	"github.com/waggle-bpf/waggle/idle"
 	"github.com/waggle-bpf/waggle/internal/compiler/diag"
 	"github.com/waggle-bpf/waggle/load"
+	"github.com/waggle-bpf/waggle/redirect"
 )
 
 // The exit codes; docs/cli.md explains them to users.
@@ -21,7 +22,8 @@ const (
 	exitInput       = 2 // bad input or configuration
 	exitFault       = 3 // a kernel program faulted
 	exitUnsupported = 4 // missing privilege or kernel feature
-	// A service that waggle idle runs, and that ends by itself, gives its own.
+	// A service that waggle idle runs, and that ends by itself, gives its own, as does
+	// a command that waggle redirect runs.
 )
 
 // exits says which errors give which code, first match first; all others
@@ -48,6 +50,10 @@ func exitCode(err error) int {
 	var ended *idle.EndedError
 	if errors.As(err, &ended) {
 		return ended.Code
+	}
+	var command *redirect.EndedError
+	if errors.As(err, &command) {
+		return command.Code
 	}
 	for _, e := range exits {
 		if e.is(err) {
