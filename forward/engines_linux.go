@@ -31,6 +31,7 @@ func init() { makers[packet.Name] = newPacket } // which looks into makers itsel
 func newPacket(e *engines) (engine.Engine, error) {
 	return some(packet.New(packet.Options{
 		NoPersist: !e.options.persist, Mover: e.mover(), Switched: e.options.switched,
+		Stayed: func(reason string) { e.options.refused(packet.Name, reason) },
 	}))
 }
 

@@ -39,6 +39,10 @@ type Options struct {
 	// pair was spliced.
 	Switched func(time.Duration)
 
+	// Stayed, if not nil, is told of each pair that was taken and stays with the
+	// mover, and why.
+	Stayed func(reason string)
+
 	// Mover moves the bytes until a pair is spliced. The engine closes it.
 	Mover Mover
 }
@@ -167,6 +171,14 @@ func (e *Engine) Close() error {
 	e.mu.Unlock()
 	err = errors.Join(err, e.localNet.close(!e.kernel.idle()))
 	return errors.Join(err, e.kernel.close(), e.mover.Close())
+}
+
+// stay counts a pair that was taken and stays with the mover.
+func (e *Engine) stay(reason string) {
+	e.counters.stay(reason)
+	if told := e.opts.Stayed; told != nil {
+		told(reason)
+	}
 }
 
 // counters are what Stats tells.

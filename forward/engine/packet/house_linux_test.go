@@ -63,7 +63,7 @@ func TestToldOfEnds(t *testing.T) {
 // TestAskWhenClosed: whoever has a pair may ask about it at any time, even when the
 // engine was closed, as it must not be, while the pair was forwarded.
 func TestAskWhenClosed(t *testing.T) {
-	e := open(t)
+	e := open(t, Options{})
 	var pairs []*engine.Pair
 	var ends []chan engine.End
 	for range 5 {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,19 +20,22 @@ import (
 func TestMain(m *testing.M) { command.Main(m, forwarder) }
 
 // open returns an engine that is to be closed.
-func open(t testing.TB) *Engine {
+func open(t testing.TB, o Options) *Engine {
 	t.Helper()
 	testkit.RequireRoot(t)
-	e, err := New(Options{Mover: splice.New(splice.Options{}), NoPersist: true})
+	o.Mover, o.NoPersist = splice.New(splice.Options{}), true
+	e, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return e
 }
 
-func start(t testing.TB) *Engine {
+func start(t testing.TB) *Engine { return startWith(t, Options{}) }
+
+func startWith(t testing.TB, o Options) *Engine {
 	t.Helper()
-	e := open(t)
+	e := open(t, o)
 	t.Cleanup(func() {
 		if err := e.Close(); err != nil {
 			t.Error(err)
@@ -82,6 +86,39 @@ func run(t *testing.T, e *Engine, p *engine.Pair) (ended chan engine.End) {
 		ended <- end
 	}()
 	return ended
+}
+
+// TestStayed: pairs that can't be spliced are carried, and told of with the reason.
+func TestStayed(t *testing.T) {
+	var mu sync.Mutex
+	var told []string
+	e := startWith(t, Options{Stayed: func(reason string) {
+		mu.Lock()
+		defer mu.Unlock()
+		told = append(told, reason)
+	}})
+	// Without a single slot no pair is watched.
+	var slots []uint32
+	for slot, ok := e.slots.take(); ok; slot, ok = e.slots.take() {
+		slots = append(slots, slot)
+	}
+	client, backend, p := connect(t)
+	ended := run(t, e, p)
+	for range 5 {
+		exchange(t, client, backend, 100)
+		exchange(t, backend, client, 100)
+	}
+	for _, slot := range slots {
+		e.slots.give(slot)
+	}
+	client.Close()
+	backend.Close()
+	<-ended
+	mu.Lock()
+	defer mu.Unlock()
+	if want := "table of pairs full"; !slices.Contains(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
 }
 
 // TestRequests asks and answers on many connections. Nearly all are spliced by their

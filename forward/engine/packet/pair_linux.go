@@ -96,13 +96,13 @@ func (e *Engine) link(p *engine.Pair, first time.Duration) (*pair, error) {
 	pr := &pair{engine: e, conn: p, tuples: tuplesOf(p), first: first, linked: monotonic(), over: make(chan struct{})}
 	c, refusal := watched(p, pr.tuples, uint64(pr.linked))
 	if refusal != nil {
-		e.counters.stay(refusal.Reason)
+		e.stay(refusal.Reason)
 		return nil, refusal
 	}
 	slot, ok := e.slots.take()
 	if !ok {
 		const full = "table of pairs full"
-		e.counters.stay(full)
+		e.stay(full)
 		return nil, errors.New(full)
 	}
 	pr.slot, pr.meter = slot, e.slots.meter(slot)
@@ -111,7 +111,7 @@ func (e *Engine) link(p *engine.Pair, first time.Duration) (*pair, error) {
 	if err := e.kernel.enter(slot, c); err != nil {
 		e.forget(pr)
 		e.slots.give(slot)
-		e.counters.stay("maps refuse the pair")
+		e.stay("maps refuse the pair")
 		return nil, err
 	}
 	e.counters.linked.Add(1)
