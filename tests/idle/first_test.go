@@ -36,6 +36,7 @@ func startIn(t *testing.T, group *testkit.Cgroup, port string) *exec.Cmd {
 // TestFirstProcess: in a process namespace of its own it is the first process. Orphans
 // are waited for, start hooks run, and SIGTERM ends everything.
 func TestFirstProcess(t *testing.T) {
+	t.Parallel()
 	testkit.RequireRoot(t)
 	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
@@ -67,6 +68,7 @@ while :; do sleep 0.01; done`, file("link"), file("hook"))
 
 // TestBadStart: what can't work is said in a line, and leaves nothing running.
 func TestBadStart(t *testing.T) {
+	t.Parallel()
 	testkit.RequireRoot(t)
 	taken := freePort(t)
 	startIn(t, testkit.NewCgroup(t), taken)
@@ -127,6 +129,7 @@ func TestBadAction(t *testing.T) {
 
 // TestAuto: where the first choice doesn't work, the next one is taken, and it says why.
 func TestAuto(t *testing.T) {
+	t.Parallel()
 	testkit.RequireRoot(t)
 	port := freePort(t)
 	p := command.StartIn(t, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}},

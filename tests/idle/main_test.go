@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,16 +63,22 @@ func wantCode(t *testing.T, p *command.Process, want int) {
 	}
 }
 
-// freePort is a port on which nobody listens.
+// lastPort is the port that freePort has returned last. They lie below those that the
+// kernel gives to clients (ip_local_port_range).
+var lastPort atomic.Int32
+
+// freePort is a port on which nobody listens, and that nobody else gets.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := fmt.Sprint(20_000 + lastPort.Add(1))
+		if l, err := net.Listen("tcp", ":"+port); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
+	t.Fatal("no port is free")
+	panic("unreachable")
 }
 
 // dial connects as soon as somebody listens.

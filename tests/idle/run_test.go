@@ -16,9 +16,11 @@ import (
 // TestStop: each watcher lets the service run as long as somebody is there, and stops it
 // at the configured time after that.
 func TestStop(t *testing.T) {
+	t.Parallel()
 	testkit.RequireRoot(t)
 	for _, watcher := range []string{"sockops", "procfs", "proxy"} {
 		t.Run(watcher, func(t *testing.T) {
+			t.Parallel()
 			port, at := freePort(t), freePort(t)
 			args := []string{"--watch", watcher, "--port", port, "--idle", "2s"}
 			if watcher == "proxy" {
@@ -66,6 +68,7 @@ func TestStop(t *testing.T) {
 
 // TestHold: a hold keeps the service up, and why tells of it.
 func TestHold(t *testing.T) {
+	t.Parallel()
 	port := freePort(t)
 	p := waggle(t, append([]string{"--port", port, "--idle", "1s", "--ignore", "127.0.0.0/8"}, service(port)...)...)
 	p.Expect("started exe")
@@ -89,6 +92,7 @@ func TestHold(t *testing.T) {
 // TestFreeze: the service is frozen when nobody is there, and goes on when somebody
 // comes, who doesn't notice.
 func TestFreeze(t *testing.T) {
+	t.Parallel()
 	testkit.RequireRoot(t)
 	port := freePort(t)
 	p := waggle(t, append([]string{"--port", port, "--idle", "200ms", "--on-idle", "freeze"}, service(port)...)...)
@@ -120,6 +124,7 @@ func TestFreeze(t *testing.T) {
 
 // TestRunning: what runs already is found by its port, watched, and stopped by a hook.
 func TestRunning(t *testing.T) {
+	t.Parallel()
 	testkit.RequireRoot(t)
 	group := testkit.NewCgroup(t)
 	port := freePort(t)
@@ -144,6 +149,7 @@ func TestRunning(t *testing.T) {
 
 // TestSignals: signals are passed on; two to end don't wait for the service.
 func TestSignals(t *testing.T) {
+	t.Parallel()
 	p := waggle(t, "--", "/bin/sh", "-c", `trap 'echo got HUP' HUP; trap 'echo got USR1' USR1; trap 'echo got TERM' TERM; echo ready; while :; do sleep 0.01; done`)
 	p.Expect("^ready$")
 	for _, s := range []struct {
@@ -165,6 +171,7 @@ func TestSignals(t *testing.T) {
 // TestStubborn: what doesn't end on SIGTERM is killed, and what it has left behind, in
 // whatever session that is.
 func TestStubborn(t *testing.T) {
+	t.Parallel()
 	testkit.RequireTool(t, "setsid")
 	p := waggle(t, "--kill-after", "300ms", "--idle", "100ms", "--", "/bin/sh", "-c",
 		`trap '' TERM; setsid sh -c 'trap "" TERM; echo child $$; while :; do sleep 0.01; done' & wait; while :; do sleep 0.01; done`)
@@ -179,6 +186,7 @@ func TestStubborn(t *testing.T) {
 
 // TestKilled: if waggle idle is killed, the service doesn't live on unwatched.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	port := freePort(t)
 	p := waggle(t, append([]string{"--port", port}, service(port)...)...)
 	pid, _ := strconv.Atoi(p.Expect(`process (\d+)$`)[1])
@@ -194,6 +202,7 @@ func TestKilled(t *testing.T) {
 
 // TestEndsByItself: the service's own exit code counts when it ends by itself.
 func TestEndsByItself(t *testing.T) {
+	t.Parallel()
 	p := waggle(t, "--", "/bin/sh", "-c", "exit 3")
 	p.Expect(`^waggle: run sh: it ended by itself after .*: exit code 3$`)
 	wantCode(t, p, 3)

@@ -1,0 +1,111 @@
+//go:build linux
+
+package idle
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/waggle-bpf/waggle/internal/testkit"
+)
+
+// TestNoCalls: while connections are open and busy, waggle idle makes no system calls.
+// What is counted is what strace sees of all its threads; the few of the Go runtime's
+// own monitor, which looks once a minute, are known by name.
+func TestNoCalls(t *testing.T) {
+	t.Parallel()
+	testkit.RequireRoot(t)
+	strace := testkit.RequireTool(t, "strace")
+	port := freePort(t)
+	p := waggle(t, append([]string{"--watch", "sockops", "--port", port, "--idle", "1s"}, service(port)...)...)
+	stop, stopped := make(chan bool), make(chan int)
+	const conns = 20
+	for range conns {
+		c := dial(t, port)
+		go func() {
+			n, b := 0, make([]byte, 100)
+			for {
+				select {
+				case <-stop:
+					c.Close()
+					stopped <- n
+					return
+				case <-time.After(5 * time.Millisecond):
+				}
+				if _, err := c.Write(b); err != nil {
+					t.Error(err)
+				}
+				if _, err := c.Read(b); err != nil {
+					t.Error(err)
+				}
+				n++
+			}
+		}()
+		p.Expect("accepted 127.0.0.1")
+	}
+	watched := 3 * time.Second
+	if testkit.Long() {
+		watched = time.Minute
+	}
+	time.Sleep(200 * time.Millisecond) // for what the last event has set going
+	file := filepath.Join(t.TempDir(), "calls")
+	cmd := exec.Command(strace, "-f", "-q", "-e", "signal=none", "-o", file, "-p", strconv.Itoa(p.PID()))
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(watched)
+	_ = cmd.Process.Signal(syscall.SIGINT)
+	_ = cmd.Wait()
+	moved := 0
+	close(stop)
+	for range conns {
+		moved += <-stopped
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, runtime := sortCalls(string(text))
+	t.Logf("in %v of %d messages: %d calls of ours, %d of the runtime's monitor", watched, moved, len(ours), len(runtime))
+	if len(ours) > 0 {
+		t.Errorf("calls of ours:\n%s", strings.Join(ours, "\n"))
+	}
+	if most := 2 + 4*int(watched/time.Minute); len(runtime) > most {
+		t.Errorf("%d calls of the runtime, %d are expected at most:\n%s", len(runtime), most, strings.Join(runtime, "\n"))
+	}
+	if moved < conns {
+		t.Errorf("only %d messages; was anything busy?", moved)
+	}
+	p.Expect("stopping: idle for 1s")
+	wantCode(t, p, 0)
+}
+
+// sortCalls tells the runtime's calls from ours. A call that was under way when strace
+// came, or is when it goes, is none that was made: strace shows where a thread waits.
+func sortCalls(text string) (ours, runtime []string) {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		_, call, ok := strings.Cut(line, " ")
+		call = strings.TrimSpace(call)
+		switch {
+		case !ok, strings.HasPrefix(call, "restart_syscall("), strings.HasPrefix(call, "+++"), strings.HasPrefix(call, "---"),
+			strings.Contains(call, "resumed>"), strings.HasSuffix(call, "<detached ...>"), strings.Contains(call, "<unfinished"):
+			// A thread that comes out of one waits again with another, which counts.
+			if strings.Contains(call, "resumed>") && !strings.Contains(call, "restart_syscall") && !strings.Contains(call, "futex") {
+				ours = append(ours, line)
+			}
+		case strings.HasPrefix(call, "futex("), strings.HasPrefix(call, "nanosleep("):
+			runtime = append(runtime, line)
+		default:
+			ours = append(ours, line)
+		}
+	}
+	return ours, runtime
+}

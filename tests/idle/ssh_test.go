@@ -1,0 +1,188 @@
+//go:build linux
+
+package idle
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/waggle-bpf/waggle/internal/testkit"
+	"github.com/waggle-bpf/waggle/internal/testkit/command"
+)
+
+const sshdConfig = `
+Port %s
+ListenAddress 127.0.0.1
+HostKey %s
+AuthorizedKeysFile %s
+PidFile none
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+PermitRootLogin yes
+Subsystem sftp internal-sftp
+`
+
+// sshd is an OpenSSH server under waggle idle.
+type sshd struct {
+	*command.Process
+	options []string // for ssh and scp
+	at      string   // the port for clients
+}
+
+// startSSH starts one that is stopped after a time.
+func startSSH(t *testing.T, watcher, idle string) *sshd {
+	t.Helper()
+	path := testkit.RequireTool(t, "sshd")
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	for _, name := range []string{"host", "user"} {
+		keygen := exec.Command(testkit.RequireTool(t, "ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", file(name))
+		if out, err := keygen.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // where its unprivileged half lives
+		t.Fatal(err)
+	}
+	port := freePort(t)
+	if err := os.WriteFile(file("config"), fmt.Appendf(nil, sshdConfig, port, file("host"), file("user.pub")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := &sshd{at: port}
+	args := []string{"--watch", watcher, "--port", port, "--idle", idle}
+	if watcher == "proxy" {
+		s.at = freePort(t)
+		args = []string{"--listen", ":" + s.at, "--to", "127.0.0.1:" + port, "--idle", idle}
+	}
+	s.Process = waggle(t, append(args, "--", path, "-D", "-e", "-f", file("config"))...)
+	s.Expect("Server listening on 127.0.0.1")
+	s.options = []string{"-F", "none", "-i", file("user"), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+		"-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-o", "Port=" + s.at}
+	return s
+}
+
+// ssh is a client.
+func (s *sshd) ssh(args ...string) *exec.Cmd {
+	return exec.Command("ssh", append(append(append([]string{}, s.options...), "127.0.0.1"), args...)...)
+}
+
+// TestSSH: an OpenSSH server stays up through a copy, a session and silence, and stops
+// when the last one has left, at the time that was set.
+func TestSSH(t *testing.T) {
+	t.Parallel()
+	testkit.RequireRoot(t)
+	testkit.RequireTool(t, "scp")
+	watchers := []string{"sockops"}
+	if testkit.Long() {
+		watchers = []string{"sockops", "procfs", "proxy"}
+	}
+	for _, watcher := range watchers {
+		t.Run(watcher, func(t *testing.T) {
+			t.Parallel()
+			s := startSSH(t, watcher, "2s")
+			copyFile(t, s)
+			session(t, s)
+			keepAlive(t, s)
+			closed := time.Now()
+			s.Expect(`closed 127\.0\.0\.1.*; 0 open$`)
+			s.Expect("stopping: idle for 2s")
+			after := time.Since(closed)
+			wantCode(t, s.Process, 0)
+			t.Logf("stopped %v after the last one had left", after)
+			if after < 1500*time.Millisecond || after > 3*time.Second+slack(watcher) {
+				t.Errorf("stopped %v after the last one had left", after)
+			}
+		})
+	}
+}
+
+// copyFile copies a file there: 1 GB if there is time.
+func copyFile(t *testing.T, s *sshd) {
+	t.Helper()
+	size := int64(64 << 20)
+	if testkit.Long() {
+		size = 1e9
+	}
+	dir := t.TempDir()
+	from, to := filepath.Join(dir, "from"), filepath.Join(dir, "to")
+	f, err := os.Create(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.New()
+	if _, err := io.CopyN(io.MultiWriter(f, sum), rand.NewChaCha8([32]byte{1}), size); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	scp := exec.Command("scp", append(append([]string{"-q"}, s.options...), from, "127.0.0.1:"+to)...)
+	if out, err := scp.CombinedOutput(); err != nil {
+		t.Fatalf("scp: %v: %s", err, out)
+	}
+	t.Logf("copied %d MB in %v", size/1e6, time.Since(began).Round(time.Millisecond))
+	f, err = os.Open(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	got := sha256.New()
+	if _, err := io.Copy(got, f); err != nil || !bytes.Equal(got.Sum(nil), sum.Sum(nil)) {
+		t.Errorf("the copy is another one (%v)", err)
+	}
+	if line := s.Expect(`closed 127\.0\.0\.1:\d+ after .*`)[0]; !strings.Contains(line, "MB in") && !strings.Contains(line, "GB in") {
+		t.Errorf("of %d bytes: %s", size, line)
+	}
+}
+
+// session types into a shell, with pauses.
+func session(t *testing.T, s *sshd) {
+	t.Helper()
+	cmd := s.ssh("-tt", "stty -echo; exec /bin/sh")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.Expect("accepted 127.0.0.1")
+	for i := range 5 {
+		time.Sleep(500 * time.Millisecond) // together longer than the idle time
+		fmt.Fprintf(in, "echo $((6 * %d))\n", i)
+	}
+	fmt.Fprintln(in, "exit")
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("ssh: %v: %s", err, &out)
+	}
+	for i := range 5 {
+		if want := fmt.Sprintf("%d\r\n", 6*i); !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in %q", want, &out)
+		}
+	}
+	s.Expect(`closed 127\.0\.0\.1`)
+}
+
+// keepAlive stays without doing anything but keep-alives: three times the idle time, as
+// half an hour is to ten minutes.
+func keepAlive(t *testing.T, s *sshd) {
+	t.Helper()
+	cmd := s.ssh("-o", "ServerAliveInterval=1", "sleep 6")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("ssh: %v: %s", err, out)
+	}
+	s.Expect("accepted 127.0.0.1")
+}
