@@ -12,6 +12,7 @@
 //   - .data, .bss, .rodata: global variables; constant strings have no symbol
 //   - license, .BTF, .BTF.ext
 //   - .waggle.faults: see package faultinfo
+//   - .waggle.arch: the machine, if the object is for one only; see package abi
 //
 // # References
 //

@@ -10,6 +10,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 
+	"github.com/waggle-bpf/waggle/internal/abi"
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
 	"github.com/waggle-bpf/waggle/internal/compiler/mach"
 	"github.com/waggle-bpf/waggle/internal/faultinfo"
@@ -26,6 +27,9 @@ type Options struct {
 	// BTFName returns the name that a //bpf:btf directive gives to a type, or
 	// "". May be nil.
 	BTFName func(*types.TypeName) string
+	// Arch is the only machine, as GOARCH has it, that the object is for; "" if it
+	// is for all.
+	Arch string
 }
 
 // Write encodes m as a BPF object. code holds the functions of m in the order
@@ -38,6 +42,7 @@ func Write(m *ir.Module, code []*mach.Code, opts Options) ([]byte, error) {
 	if err := w.build(m, code); err != nil {
 		return nil, fmt.Errorf("write object: %w", err)
 	}
+	w.addArch(opts.Arch)
 	return w.file.bytes(), nil
 }
 
@@ -96,6 +101,14 @@ func (w *writer) build(m *ir.Module, code []*mach.Code) error {
 		return err
 	}
 	return w.file.check()
+}
+
+// addArch says which machine the object is for, unless it is for all.
+func (w *writer) addArch(arch string) {
+	if arch == "" {
+		return
+	}
+	w.file.addSection(&elfSection{name: abi.ArchSection, typ: elf.SHT_STRTAB, align: 1, data: []byte("\x00" + arch + "\x00")})
 }
 
 func (w *writer) addLicense(license string) {

@@ -34,6 +34,8 @@ func (l *loader) readMap(v *types.Var, kind *abi.MapType, named *types.Named) *M
 		Event: event(kind, named),
 		Flags: kind.Flags,
 		Pos:   v.Pos(),
+
+		fields: make(map[string]constant.Value),
 	}
 	n := len(l.diags)
 	l.readMapLiteral(m, v)
@@ -95,6 +97,7 @@ func (l *loader) readMapField(m *Map, v *types.Var, field string, value ast.Expr
 		l.refuse(value.Pos(), codeMapLiteral, "field %s of map %s is not a constant", field, v.Name())
 		return
 	}
+	m.fields[field] = c
 	switch field {
 	case "MaxEntries":
 		m.MaxEntries = uint32(intValue(c))

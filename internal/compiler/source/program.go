@@ -2,6 +2,7 @@ package source
 
 import (
 	"go/ast"
+	"go/constant"
 	"go/token"
 	"go/types"
 
@@ -83,6 +84,8 @@ type Map struct {
 	// index; nil where there is none.
 	Slots []*Program
 	Pos   token.Pos
+
+	fields map[string]constant.Value // what the literal sets
 }
 
 // Global is any other package-level variable.

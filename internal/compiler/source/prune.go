@@ -67,6 +67,7 @@ func (l *loader) prune(pkg *Package) error {
 			l.info.FileVersions[u.syntax[i]] = l.info.FileVersions[f]
 		}
 	}
+	l.foldMapFields()
 	return nil
 }
 

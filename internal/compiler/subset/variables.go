@@ -13,6 +13,9 @@ import (
 var Variables = analyzer("wagglevariables", "refuse copies of maps in kernel code", variables)
 
 func variables(v *visit, n ast.Node) bool {
+	if sel, ok := n.(*ast.SelectorExpr); ok && v.isMapField(sel) {
+		return v.refuse(n, codeMapCopy, "field %s of a map, which can only be read, by the name of the map's variable", sel.Sel.Name)
+	}
 	t := v.value(n)
 	if !isMap(t) {
 		return true
@@ -31,7 +34,7 @@ func variables(v *visit, n ast.Node) bool {
 	}
 	switch p := v.parent().(type) {
 	case *ast.SelectorExpr:
-		if p.X != n { // pkg.Map: the whole is looked at
+		if ast.Unparen(p.X) != n { // pkg.Map: the whole is looked at
 			return true
 		}
 		return v.isDeclared(n) || v.refuse(n, codeMapCopy, "map that is not a package variable")
@@ -41,6 +44,32 @@ func variables(v *visit, n ast.Node) bool {
 		}
 	}
 	return v.refuse(n, codeMapCopy, "copy of a map")
+}
+
+// isMapField reports whether an expression is a field of a map. Those that can be
+// read have been made constants of (see package source).
+func (v *visit) isMapField(sel *ast.SelectorExpr) bool {
+	s := v.TypesInfo.Selections[sel]
+	if s == nil || s.Kind() != types.FieldVal || v.TypesInfo.Types[sel].Value != nil {
+		return false
+	}
+	t := deref(s.Recv())
+	for _, i := range s.Index()[:len(s.Index())-1] { // embedded ones
+		st, ok := under(t).(*types.Struct)
+		if !ok {
+			return false
+		}
+		t = deref(st.Field(i).Type())
+	}
+	return isMap(t)
+}
+
+// deref returns what t points to, t itself if it is no pointer.
+func deref(t types.Type) types.Type {
+	if p, ok := under(t).(*types.Pointer); ok {
+		return p.Elem()
+	}
+	return t
 }
 
 func isMap(t types.Type) bool {

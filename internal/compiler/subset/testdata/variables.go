@@ -32,7 +32,19 @@ func Prog(ctx *xdp.Context) xdp.Action {
 	w.m.Lookup(5)                                     // want "map that is not a package variable.*W1011"
 	lit := (&bpf.Hash[uint32, uint64]{MaxEntries: 1}) // want "map that is not a package variable.*W1011"
 	lit.Lookup(6)
+	_ = hash.MaxEntries + (other).MaxEntries
+	hash.MaxEntries = 3          // want "field MaxEntries of a map.*W1011"
+	hash.MaxEntries++            // want "field MaxEntries of a map.*W1011"
+	q := &hash.Flags             // want "field Flags of a map.*W1011"
+	_, _ = q, p.MaxEntries       // want "field MaxEntries of a map.*W1011"
+	_ = wrapped{p}.MaxEntries    // want "field MaxEntries of a map.*W1011"
+	for hash.Pin = range yield { // want "field Pin of a map.*W1011"
+	}
 	return xdp.Pass
 }
+
+type wrapped struct{ *bpf.Hash[uint32, uint64] }
+
+func yield(func(bool) bool) {}
 
 func byValue(m bpf.Hash[uint32, uint64]) {} // want "map in a local variable.*W1011"
