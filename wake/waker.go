@@ -331,10 +331,10 @@ func (w *Waker) repeat(ctx context.Context, last *time.Time) error {
 const firstNotYet = 5 * time.Second
 
 // interval is how long to wait until a target is tried again that was started so long
-// ago: a twentieth of that, so that waiting adds little to any start and costs little in
+// ago: a hundredth of that, so that waiting adds little to any start and costs little in
 // a long one; and twice as long as the last try took, which may have cost something.
 func interval(since, try time.Duration) time.Duration {
-	return min(max(since/20, 2*try, time.Millisecond), 250*time.Millisecond)
+	return min(max(since/100, 2*try, time.Millisecond), 250*time.Millisecond)
 }
 
 // short rounds a duration to what people want to read: 3.41ms, 379ms, 11.07s.

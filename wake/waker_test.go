@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -41,13 +42,19 @@ func TestOneStart(t *testing.T) {
 // TestRace lets clients come and the target be stopped at the same time. The target is
 // stopped as if it was killed: a client that was forwarded to it would be cut off.
 func TestRace(t *testing.T) {
+	for _, harmless := range []bool{false, true} {
+		t.Run(fmt.Sprintf("harmless=%t", harmless), func(t *testing.T) { testRace(t, harmless) })
+	}
+}
+
+func testRace(t *testing.T, harmless bool) {
 	rounds := 1000
 	if testing.Short() {
 		rounds = 200
 	}
 	s := newServer(t, echo)
 	const idle = time.Millisecond
-	r := start(t, s, func(o *Options) { o.Idle = idle })
+	r := start(t, s, func(o *Options) { o.Idle, o.Harmless = idle, harmless })
 	addr := r.f.Addrs()[0].String()
 	const clients = 4
 	var work sync.WaitGroup

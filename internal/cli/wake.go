@@ -26,10 +26,10 @@ type wakeCmd struct {
 	Idle    time.Duration `placeholder:"TIME" help:"Stop it after so long without connections; never by default."`
 	Hold    int           `default:"1024" placeholder:"N" help:"How many clients may wait at a time; 1024 by default."`
 
-	Engine    string        `placeholder:"NAME" help:"What moves the bytes: auto, packet, splice, sockmap, uring or copy; auto by default."`
-	SendProxy string        `placeholder:"V" help:"Tell the target who the client is: v1 or v2 of the PROXY protocol."`
-	Log       string        `placeholder:"FORMAT" help:"The access log on standard output: text, json or none; text by default."`
-	Drain     time.Duration `default:"30s" placeholder:"TIME" help:"How long connections may go on after SIGTERM; 30s by default."`
+	Engine    string `placeholder:"NAME" help:"What moves the bytes: auto, packet, splice, sockmap, uring or copy; auto by default."`
+	SendProxy string `placeholder:"V" help:"Tell the target who the client is: v1 or v2 of the PROXY protocol."`
+	Log       string `placeholder:"FORMAT" help:"The access log on standard output: text, json or none; text by default."`
+	Drain     string `default:"30s" placeholder:"TIME" help:"How long connections may go on after SIGTERM: a duration, 0 or none (for as long as they like); 30s by default."`
 }
 
 // Help is the command's manual.
@@ -106,7 +106,9 @@ func (c *wakeCmd) forwarding() (*config.Config, error) {
 			}
 		}
 	}
-	cfg.Drain = c.Drain
+	if cfg.Drain, err = config.ParseDrain(c.Drain); err != nil {
+		return nil, fmt.Errorf("--drain: %w", err)
+	}
 	return cfg, nil
 }
 
@@ -175,7 +177,7 @@ func (c *wakeCmd) check() error {
 		name string
 		bad  bool
 	}{
-		{"--timeout", c.Timeout <= 0}, {"--idle", c.Idle < 0}, {"--drain", c.Drain < 0}, {"--hold", c.Hold < 1},
+		{"--timeout", c.Timeout <= 0}, {"--idle", c.Idle < 0}, {"--hold", c.Hold < 1},
 	} {
 		if f.bad {
 			return fmt.Errorf("%s is too small", f.name)
