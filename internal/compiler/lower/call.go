@@ -2,6 +2,7 @@ package lower
 
 import (
 	"go/types"
+	"slices"
 
 	"golang.org/x/tools/go/ssa"
 
@@ -37,14 +38,49 @@ func (f *fn) call(in *ssa.Call) {
 		f.fail(in.Pos(), subset.FuncChoice, "call a function by its name", "the function called is not known at compile time")
 	}
 	low := f.lowering(callee)
-	switch {
-	case low == nil:
+	if low == nil {
 		f.callFunc(in, target)
-	case low.Helper != "":
-		f.vals[in] = f.callHelper(in, callee, low)
-	default:
-		f.vals[in] = f.intrinsic(in, callee, low)
+		return
 	}
+	direct, method := in, callee
+	if len(callee.Blocks) > 0 {
+		if direct, method = f.unwrap(in, target); direct == nil {
+			f.callFunc(in, target)
+			return
+		}
+	}
+	if low.Helper != "" {
+		f.vals[in] = f.callHelper(direct, method, low)
+	} else {
+		f.vals[in] = f.intrinsic(direct, method, low)
+	}
+}
+
+// unwrap makes a direct call of a library method of one through a method value
+// or a method expression; nil if there is more to that than its call. The
+// receiver of a method value is what the value captured.
+func (f *fn) unwrap(in *ssa.Call, target shape) (*ssa.Call, *ssa.Function) {
+	wrapper := target.fn
+	var want []ssa.Value
+	for _, v := range wrapper.FreeVars {
+		want = append(want, v)
+	}
+	for _, p := range wrapper.Params {
+		want = append(want, p)
+	}
+	inner, ok := wrapper.Blocks[0].Instrs[0].(*ssa.Call)
+	if !ok || !slices.Equal(inner.Call.Args, want) {
+		return nil, nil
+	}
+	direct := *in
+	direct.Call.Value = inner.Call.Value
+	direct.Call.Args = slices.Clone(in.Call.Args)
+	if len(wrapper.FreeVars) > 0 {
+		recv := wrapper.FreeVars[0]
+		f.vals[recv], f.shapes[recv] = f.value(in.Call.Value), target.free[0]
+		direct.Call.Args = slices.Insert(direct.Call.Args, 0, ssa.Value(recv))
+	}
+	return &direct, inner.Call.StaticCallee()
 }
 
 // callFunc calls a Go function: captured variables first, then the arguments.
