@@ -17,10 +17,6 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// objectsEnv names a directory with compiled objects, for machines on which
-// compiling takes long.
-const objectsEnv = "WAGGLE_CORPUS_OBJECTS"
-
 // entry is one kernel package and what is expected of it.
 type entry struct {
 	dir string
@@ -122,13 +118,6 @@ func compiled(dir string) (*compile.Object, error) {
 // object returns a package's object file.
 func object(t testing.TB, dir string) []byte {
 	t.Helper()
-	if objects := os.Getenv(objectsEnv); objects != "" {
-		elf, err := os.ReadFile(filepath.Join(objects, dir+".o"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return elf
-	}
 	obj, err := compiled(dir)
 	if err != nil {
 		t.Fatal(err)
