@@ -87,9 +87,6 @@ func New(c Config, previous *Group) (*Group, error) {
 // Name is the group's name.
 func (g *Group) Name() string { return g.config.Name }
 
-// Policy is the group's policy.
-func (g *Group) Policy() Policy { return g.config.Policy }
-
 // ConnectTimeout is how long one attempt to dial may take.
 func (g *Group) ConnectTimeout() time.Duration { return g.config.ConnectTimeout }
 

@@ -69,16 +69,6 @@ const (
 	typeHops Type = 0xE9
 )
 
-// Lookup returns the value of the first TLV of a type.
-func (h *Header) Lookup(t Type) (value []byte, ok bool) {
-	for i := range h.TLVs {
-		if h.TLVs[i].Type == t {
-			return h.TLVs[i].Value, true
-		}
-	}
-	return nil, false
-}
-
 // ErrShort says that more bytes are needed.
 var ErrShort = errors.New("PROXY header cut short")
 

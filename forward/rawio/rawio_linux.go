@@ -24,6 +24,13 @@ func CloseWrite(fd int) error {
 	return err
 }
 
+// Closed tells whether a connection is over. The end of the stream that is read leaves it
+// in CLOSE_WAIT; a reset, or the end of both streams, closes it.
+func Closed(fd int) bool {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	return err == nil && info.State == unix.BPF_TCP_CLOSE
+}
+
 // Connect begins to connect a socket to an address without a zone.
 func Connect(fd int, to netip.AddrPort) error {
 	if to.Addr().Is4() {

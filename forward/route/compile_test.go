@@ -125,21 +125,6 @@ func TestKeysAreSecret(t *testing.T) {
 	}
 }
 
-func TestNeedsBytes(t *testing.T) {
-	table := compile(t,
-		to(route.Match{Port: []uint16{22}}),
-		to(route.Match{Source: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, SNI: []string{"a"}}),
-		to(route.Match{Silent: true}),
-		to(route.Match{Expr: "port == 25"}),
-		to(route.Match{Expr: "sni == 'a'"}),
-		to(route.Match{}))
-	for i, want := range []bool{false, true, true, false, true, false} {
-		if got := table.NeedsBytes(i); got != want {
-			t.Errorf("rule %d: %t", i+1, got)
-		}
-	}
-}
-
 func compile(t testing.TB, rules ...route.Rule) *route.Table {
 	t.Helper()
 	table, err := route.Compile(rules, route.Options{})

@@ -51,11 +51,14 @@ func randomTable(rnd *rand.Rand) ([]route.Rule, *route.Table) {
 			}
 			rules = append(rules, r)
 		}
-		if table, err := route.Compile(rules, route.Options{Max: 400}); err == nil {
+		if table, err := route.Compile(rules, route.Options{Max: tableMax}); err == nil {
 			return rules, table
 		}
 	}
 }
+
+// tableMax is how many bytes a random table looks at.
+const tableMax = 400
 
 // compareSplits decides about b with a random table, in random segments, and checks
 // that nothing but the bytes mattered.
@@ -68,7 +71,7 @@ func compareSplits(t *testing.T, seed uint64, b []byte) {
 		conn.Peer = netip.MustParseAddrPort("192.0.2.1:1")
 	}
 	want := table.Decide(conn, route.Input{Bytes: b, Now: noon})
-	if len(b) >= table.Max() && want.Verdict == route.NeedMore {
+	if len(b) >= tableMax && want.Verdict == route.NeedMore {
 		t.Fatalf("undecided with %d bytes", len(b))
 	}
 	if first := firstOf(t, rules, conn, b); first != want.Rule && want.Verdict != route.NeedMore {
@@ -125,7 +128,7 @@ func TestConcurrent(t *testing.T) {
 func firstOf(t *testing.T, rules []route.Rule, conn route.Conn, b []byte) int {
 	t.Helper()
 	for i := range rules {
-		table, err := route.Compile(rules[i:i+1], route.Options{Max: 400})
+		table, err := route.Compile(rules[i:i+1], route.Options{Max: tableMax})
 		if err != nil {
 			t.Fatal(err)
 		}

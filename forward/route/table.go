@@ -90,19 +90,6 @@ func Compile(rules []Rule, options Options) (*Table, error) {
 	return t, nil
 }
 
-// NeedsBytes tells whether a rule can only be judged with bytes of the client.
-func (t *Table) NeedsBytes(rule int) bool {
-	for _, c := range t.rules[rule].conditions {
-		if !isBlind(c) {
-			return true
-		}
-	}
-	return false
-}
-
-// Max is how many bytes of a client a decision can need.
-func (t *Table) Max() int { return t.max }
-
 // Decide makes the decision about a connection in one go.
 func (t *Table) Decide(c Conn, in Input) Decision { return t.Begin(c).Decide(in) }
 

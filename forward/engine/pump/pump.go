@@ -234,7 +234,12 @@ func (l *lane) sourceEnded() bool {
 // marked before it is done.
 func (l *lane) errorTaken() bool {
 	other := &l.lanes[l.d.Other()]
-	return other.writing.Load() && isClosed(l.src) && !l.pair.Ended(other.d)
+	return other.writing.Load() && l.sourceClosed() && !l.pair.Ended(other.d)
+}
+
+func (l *lane) sourceClosed() (closed bool) {
+	err := l.src.Control(func(fd uintptr) { closed = rawio.Closed(int(fd)) })
+	return err == nil && closed
 }
 
 // sourceBroke ends the run: what the source can't send any more, nobody can.

@@ -176,7 +176,7 @@ func suits(fd int) error {
 	if err != nil {
 		return err
 	}
-	if info.State != tcpEstablished {
+	if info.State != unix.BPF_TCP_ESTABLISHED {
 		return errHalfClosed
 	}
 	return nil

@@ -7,12 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Two states of include/net/tcp_states.h.
-const (
-	tcpEstablished = 1
-	tcpClose       = 7
-)
-
 // position is how far a connection has come.
 type position struct {
 	// seq is the sequence number of the first byte that was not read, received
@@ -87,7 +81,7 @@ func queued(fd int) (n uint64, alive bool, err error) {
 		return 0, false, err
 	}
 	unacked, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
-	return info.Bytes_acked + uint64(unacked), info.State != tcpClose, err
+	return info.Bytes_acked + uint64(unacked), info.State != unix.BPF_TCP_CLOSE, err
 }
 
 // room returns how many bytes a send buffer takes before it is half full: the kernel

@@ -7,6 +7,7 @@ import (
 
 	"github.com/waggle-bpf/waggle/forward/engine"
 	"github.com/waggle-bpf/waggle/forward/engine/pump"
+	"github.com/waggle-bpf/waggle/forward/rawio"
 )
 
 // A lane receives in one of two ways. At first a request stays in the ring and
@@ -205,14 +206,7 @@ func (l *lane) passEnd() {
 // ended, which is marked before it is done.
 func (l *lane) errorTaken() bool {
 	other := &l.pair.lanes[l.d.Other()]
-	return other.sending != none && isClosed(l.source) && !l.pair.conn.Ended(other.d)
-}
-
-// isClosed tells whether a connection is over.
-func isClosed(socket int) bool {
-	const tcpClose = 7 // TCP_CLOSE of include/net/tcp_states.h
-	info, err := unix.GetsockoptTCPInfo(socket, unix.IPPROTO_TCP, unix.TCP_INFO)
-	return err == nil && info.State == tcpClose
+	return other.sending != none && rawio.Closed(l.source) && !l.pair.conn.Ended(other.d)
 }
 
 // sourceBroke ends the pair: what the source can't send any more, nobody can.
