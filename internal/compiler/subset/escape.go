@@ -278,9 +278,25 @@ func (e *escapes) refuse(a *ssa.Alloc, pos token.Pos, what string) {
 func describe(a *ssa.Alloc) string {
 	switch a.Comment {
 	case "new", "complit", "slicelit", "makeslice", "varargs", "":
-		return "a new " + types.TypeString(a.Type().(*types.Pointer).Elem(), types.RelativeTo(a.Parent().Package().Pkg))
+		return "a new " + types.TypeString(a.Type().(*types.Pointer).Elem(), types.RelativeTo(packageOf(a.Parent())))
 	}
 	return "variable " + a.Comment
+}
+
+// packageOf returns the package that declares fn. Instances of generic functions
+// are in none themselves.
+func packageOf(fn *ssa.Function) *types.Package {
+	for fn != nil {
+		if fn.Pkg != nil {
+			return fn.Pkg.Pkg
+		}
+		if origin := fn.Origin(); origin != nil {
+			fn = origin
+		} else {
+			fn = fn.Parent()
+		}
+	}
+	return nil
 }
 
 // holdsAddress reports whether values of t are or contain addresses.

@@ -11,6 +11,25 @@ func newNode(v int32) *node {
 
 func Returned(n int32) int32 { return newNode(n).val }
 
+func newOf[T any](v T) *T {
+	p := new(T)
+	*p = v
+	return p // want "the address of a new int32 is returned.*W0204"
+}
+
+func NewOf(n int32) int32 { return *newOf(n) }
+
+func listOf[T any](v T) *list[T] {
+	f := func() *list[T] {
+		return &list[T]{v: v} // want "the address of a new list.int32. is returned.*W0204"
+	}
+	return f()
+}
+
+type list[T any] struct{ v T }
+
+func ListOf(n int32) int32 { return listOf(n).v }
+
 func slice(n int32) []int32 {
 	buf := [4]int32{n}
 	return buf[1:] // want "the address of variable buf is returned.*W0204"
