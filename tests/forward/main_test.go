@@ -80,10 +80,11 @@ func at(port uint16) string {
 }
 
 // listens tells whether something listens on a port. It looks into /proc/net/tcp
-// (proc_pid_net(5)), because a connection would be forwarded.
+// (proc_pid_net(5)), because a connection would be forwarded; into that of this thread,
+// because the process's first one may have been left in another network namespace.
 func listens(t *testing.T, port uint16) bool {
 	t.Helper()
-	text, err := os.ReadFile("/proc/net/tcp")
+	text, err := os.ReadFile("/proc/thread-self/net/tcp")
 	if err != nil {
 		t.Fatal(err)
 	}

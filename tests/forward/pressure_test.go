@@ -101,7 +101,7 @@ func (p *plug) run(engine string) {
 	}
 	defer p.running.Wait()
 	defer p.over.Store(true)
-	for end := time.Now().Add(scaled(time.Minute, 1500*time.Millisecond)); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(scaled(time.Minute, 700*time.Millisecond)); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		p.look(f.PID())
 	}
 	// Nobody reads any more.
