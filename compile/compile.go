@@ -161,14 +161,15 @@ func Compile(ctx context.Context, cfg Config) (*Object, error) {
 	if err != nil {
 		return nil, stackDiagnostic(m, err)
 	}
+	arch := machine(m, cfg)
 	elf, err := object.Write(m, code, object.Options{
-		Dir: pkg.Dir, Lines: pkg.Lines,
+		Dir: pkg.Dir, Lines: pkg.Lines, Arch: arch,
 		BTFName: func(n *types.TypeName) string { return pkg.BTFNames[n] },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("write object: %w", err)
 	}
-	obj := &Object{ELF: elf, Package: pkg.Types, Bounded: m.Bounded}
+	obj := &Object{ELF: elf, Package: pkg.Types, Bounded: m.Bounded, Arch: arch}
 	obj.describe(m, pkg)
 	for i, f := range m.Funcs {
 		if f.Prog != nil {
@@ -177,12 +178,19 @@ func Compile(ctx context.Context, cfg Config) (*Object, error) {
 				n += code[i].Insns[k].Slots()
 			}
 			obj.Programs = append(obj.Programs, Program{f.Name, f.Prog.Kind.Name, f.Prog.Target, n})
-			if hasRegisters[f.Prog.Kind.Context] {
-				obj.Arch = cfg.arch()
-			}
 		}
 	}
 	return obj, nil
+}
+
+// machine is the only one that the module's object is for; "" if it is for all.
+func machine(m *ir.Module, cfg Config) string {
+	for _, f := range m.Funcs {
+		if f.Prog != nil && hasRegisters[f.Prog.Kind.Context] {
+			return cfg.arch()
+		}
+	}
+	return ""
 }
 
 // hasRegisters has the contexts whose layout is the machine's own.

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/waggle-bpf/waggle/internal/abi"
 )
 
 // Sizes of the ELF64 structures, from the System V ABI.
@@ -92,6 +94,23 @@ func checkIdent(data []byte) error {
 	}
 	if typ := elf.Type(order.Uint16(data[16:])); typ != elf.ET_REL {
 		return fmt.Errorf("not a relocatable ELF object (type %d)", typ)
+	}
+	return nil
+}
+
+// checkArch refuses an object of waggle's compiler that reads the registers of another
+// kind of machine than this one, given as GOARCH: it would read wrong ones.
+func (f *elfFile) checkArch(this string) error {
+	s := f.section(abi.ArchSection)
+	if s == nil {
+		return nil
+	}
+	data, err := f.contents(s)
+	if err != nil {
+		return err
+	}
+	if arch := tableString(data, 1); arch != this {
+		return fmt.Errorf("its programs read registers of %s, this machine is %s; compile it with --arch %s", arch, this, this)
 	}
 	return nil
 }

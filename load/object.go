@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 
 	"github.com/cilium/ebpf"
@@ -66,6 +67,9 @@ func parseObject(name string, data []byte) (*Object, error) {
 	}
 	f, err := parseELF(data)
 	if err != nil {
+		return nil, err
+	}
+	if err := f.checkArch(runtime.GOARCH); err != nil {
 		return nil, err
 	}
 	if err := checkTypes(data); err != nil {

@@ -3,6 +3,7 @@ package load
 import (
 	"bytes"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -133,6 +134,26 @@ func unwrapAll(err error) error {
 			return err
 		}
 		err = u.Unwrap()
+	}
+}
+
+// TestOpenOtherMachine opens the two objects of a package that reads registers.
+func TestOpenOtherMachine(t *testing.T) {
+	for arch, other := range map[string]string{"amd64": "arm64", "arm64": "amd64"} {
+		data := readFile(t, "..", "examples", "resolve", "zkern_"+other+".o")
+		f, err := parseELF(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.checkArch(other); err != nil {
+			t.Errorf("%s on its own machine: %v", other, err)
+		}
+		if err := f.checkArch(arch); err == nil || !strings.Contains(err.Error(), "registers of "+other+", this machine is "+arch) {
+			t.Errorf("%s on %s: %v", other, arch, err)
+		}
+		if _, err := OpenBytes("x.o", data); (err == nil) != (other == runtime.GOARCH) {
+			t.Errorf("%s on this machine: %v", other, err)
+		}
 	}
 }
 

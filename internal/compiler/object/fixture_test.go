@@ -49,7 +49,7 @@ func newFixture(t testing.TB, src string) *fixture {
 // options are what the compiler would pass.
 func (f *fixture) options() Options {
 	lines := strings.Split(f.src, "\n")
-	return Options{Dir: probeDir, Lines: func(file string, line int) string {
+	return Options{Dir: probeDir, Arch: "amd64", Lines: func(file string, line int) string {
 		if file != probeDir+"/probe.go" || line > len(lines) {
 			return ""
 		}

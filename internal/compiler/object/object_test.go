@@ -32,7 +32,7 @@ func TestDeterministic(t *testing.T) {
 func TestReadelf(t *testing.T) {
 	testkit.RequireTool(t, "readelf")
 	file := writeObject(t, demo(t).write())
-	cmd := exec.Command("readelf", "--all", "--wide", "--string-dump="+faultinfo.Section, file)
+	cmd := exec.Command("readelf", "--all", "--wide", "--string-dump="+faultinfo.Section, "--string-dump="+abi.ArchSection, file)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil || errs.Len() > 0 {
@@ -43,6 +43,7 @@ func TestReadelf(t *testing.T) {
 		"tracepoint/sock/inet_sock_set_state PROGBITS",
 		".bss              NOBITS",
 		"probe.go:34:7: index out of range",
+		"'.waggle.arch':\n  [     1]  amd64\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, &out)
