@@ -82,7 +82,7 @@ func (d *decoder) routeFields(r *rule) []field {
 		{name: "protocol", want: "list of words", doc: "What the client speaks: `tls`, `http`, `h2`, `ssh` or `other`.", set: texts(&m.Protocol)},
 		{name: "sni", want: "list of names", doc: "The name a TLS client asks for. `*.example.org` stands for names with one label in front, `**.example.org` for one or more, `*` for any name.", set: texts(&m.SNI)},
 		{name: "alpn", want: "list of words", doc: "Protocols that a TLS client offers.", set: texts(&m.ALPN)},
-		{name: "host", want: "list of names", doc: "The host of the first request of an HTTP/1 client, with wildcards as for `sni`.", set: texts(&m.Host)},
+		{name: "host", want: "list of names", doc: "The host of the first request of an HTTP/1 client, with wildcards as for `sni`. Clients that speak HTTP/2 without TLS are told by `protocol: h2` alone.", set: texts(&m.Host)},
 		{name: "method", want: "list of words", doc: "Its method.", set: texts(&m.Method)},
 		{name: "path", want: "list of paths", doc: "Its path, as a whole.", set: texts(&m.Path)},
 		{name: "path_prefix", want: "list of paths", doc: "What its path begins with: `/api` is `/api` and what is below `/api/`.", set: texts(&m.PathPrefix)},

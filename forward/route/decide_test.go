@@ -223,6 +223,34 @@ func TestWhen(t *testing.T) {
 	}
 }
 
+// TestHTTP2: a client that speaks HTTP/2 without TLS is none of HTTP/1, however its rules
+// stand, and nobody waits for its first request, which it may not send before the server
+// has said something.
+func TestHTTP2(t *testing.T) {
+	const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+	settings := preface + "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+	names := route.Rule{Name: "names", When: route.Match{Host: []string{"a.example"}, PathPrefix: []string{"/"}}, Target: "names"}
+	method := route.Rule{Name: "method", When: route.Match{Method: []string{"PRI"}}, Refuse: route.Reset}
+	h2 := route.Rule{Name: "h2", When: route.Match{Protocol: []string{"h2"}}, Target: "h2"}
+	for _, test := range []struct {
+		bytes   string
+		rules   []route.Rule
+		verdict route.Verdict
+		name    string
+	}{
+		{preface, []route.Rule{names, method, h2}, route.Matched, "h2"},
+		{settings, []route.Rule{names, method, h2}, route.Matched, "h2"},
+		{settings, []route.Rule{names, method}, route.NoRoute, ""}, // to the listener's default
+		{preface[:20], []route.Rule{names, method, h2}, route.NeedMore, ""},
+		{get("a.example", "/"), []route.Rule{h2, names}, route.Matched, "names"},
+	} {
+		got := compile(t, test.rules...).Decide(route.Conn{}, route.Input{Bytes: []byte(test.bytes)})
+		if got.Verdict != test.verdict || got.Name != test.name {
+			t.Errorf("%q with %d rules: got %+v", test.bytes, len(test.rules), got)
+		}
+	}
+}
+
 // TestDefault: what a rule without conditions says about clients that ended there.
 func TestDefault(t *testing.T) {
 	table := compile(t, withRest(route.Match{SNI: []string{"a"}})...)
