@@ -40,6 +40,7 @@ func (c *checker) wholeProgram() {
 	}
 	for _, fn := range p.done {
 		c.checkConstStores(fn, constants)
+		c.checkFuncVariables(fn)
 	}
 	if len(c.list) == 0 { // addresses are followed through calls, which must not recur
 		c.checkEscapes(p.done)

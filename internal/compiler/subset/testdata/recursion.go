@@ -40,3 +40,37 @@ func external(n int32) int32
 func External(n int32) int32 {
 	return external(n) // want "call of external, which has no body.*W0508"
 }
+
+type op func(int32) int32
+
+func Variable(n int32) int32 {
+	var f op
+	f = func(n int32) int32 { // want "recursive call: function literal that is assigned to variable f, which it uses.*W0503"
+		if n == 0 {
+			return 1
+		}
+		return f(n - 1)
+	}
+	return f(n)
+}
+
+func Late(n int32) int32 {
+	var f, g, h func() int32
+	g = func() int32 { return f() + 1 } // want "variable f is used where no function may have been assigned to it.*W1212"
+	f = func() int32 { return n }
+	if n > 3 {
+		h = f
+	}
+	return g() + func() int32 { return h() }() // want "variable h is used.*W1212"
+}
+
+func InTime(n int32) int32 {
+	var f, g func() int32
+	f = func() int32 { return n }
+	g = func() int32 { return f() + 1 }
+	if n > 3 {
+		h := f
+		n += func() int32 { return h() }()
+	}
+	return g()
+}
