@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -34,7 +35,8 @@ type Exec struct {
 type process struct {
 	pid  int
 	done chan struct{}
-	err  error // how it ended, once done is closed
+	err  error       // how it ended, once done is closed
+	gone atomic.Bool // nobody is left of its group; the number may be another's
 }
 
 const defaultGrace = 10 * time.Second
@@ -80,6 +82,7 @@ func (e *Exec) begin() (*process, error) {
 	go func() {
 		p.err = wait()
 		close(p.done)
+		p.left()
 	}()
 	return p, nil
 }
@@ -91,6 +94,14 @@ func (p *process) ended() bool {
 	default:
 		return false
 	}
+}
+
+// left tells whether somebody is left of the group.
+func (p *process) left() bool {
+	if !p.gone.Load() && p.ended() && !groupLives(p.pid) {
+		p.gone.Store(true)
+	}
+	return !p.gone.Load()
 }
 
 func (e *Exec) last() *process {
@@ -126,7 +137,7 @@ func (e *Exec) how(err error) error {
 // after a while or when the context ends.
 func (e *Exec) Stop(ctx context.Context) error {
 	p := e.last()
-	if p == nil {
+	if p == nil || !p.left() {
 		return nil
 	}
 	_ = syscall.Kill(-p.pid, syscall.SIGTERM)
@@ -134,19 +145,38 @@ func (e *Exec) Stop(ctx context.Context) error {
 	if grace == 0 {
 		grace = defaultGrace
 	}
-	timer := time.NewTimer(grace)
-	defer timer.Stop()
-	select {
-	case <-p.done:
-	case <-ctx.Done():
-	case <-timer.C:
+	ctx, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	if p.vanish(ctx) {
+		return nil
 	}
-	// The group may have others in it who don't end by themselves.
 	if err := syscall.Kill(-p.pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) && !p.ended() {
 		return fmt.Errorf("stop %q: %w", e.Command, err)
 	}
 	<-p.done
+	last, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	p.vanish(last)
 	return nil
+}
+
+// vanish waits for the end of the group, and tells whether it has come before that of
+// the context. The first process may be a shell, which ends before those that it has
+// started and that still have something to put in order.
+func (p *process) vanish(ctx context.Context) bool {
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		return false
+	}
+	for pause := time.Millisecond; p.left(); pause = min(2*pause, 50*time.Millisecond) {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
 // Run runs the command to its end: as a hook, which does something else than to be

@@ -112,12 +112,30 @@ func TestExecStubborn(t *testing.T) {
 			if err := e.Stop(ctx); err != nil {
 				t.Fatal(err)
 			}
-			for deadline := time.Now().Add(20 * time.Second); syscall.Kill(-e.last().pid, 0) == nil; time.Sleep(time.Millisecond) {
+			for deadline := time.Now().Add(20 * time.Second); groupLives(e.last().pid); time.Sleep(time.Millisecond) {
 				if time.Now().After(deadline) {
 					t.Fatal("the group lives")
 				}
 			}
 		})
+	}
+}
+
+// TestExecGraceful: a shell that ends at once does not take from what it has started
+// the time to end well.
+func TestExecGraceful(t *testing.T) {
+	out := new(output)
+	e := &Exec{Command: `(trap 'sleep 0.2; echo bye; exit 0' TERM; echo ready; while :; do sleep 0.01; done) & wait`, Output: out}
+	if err := e.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	out.await(t, "ready")
+	if err := e.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	out.await(t, "bye")
+	if !e.last().gone.Load() {
+		t.Error("the group is still there")
 	}
 }
 
