@@ -284,17 +284,17 @@ func (w *Waker) await(ctx context.Context, began time.Time, ended <-chan error) 
 	patience, started := firstNotYet, began
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	var last error // of the probe
+	last := errors.New("there was no time to ask") // of the probe
 	for {
 		select {
 		case <-timer.C:
 		case err := <-ended:
 			return fmt.Errorf("wait for target: its process has ended after %s: %w", short(time.Since(began)), err)
 		case <-ctx.Done():
-			if ctx.Err() == context.DeadlineExceeded && last != nil {
-				return fmt.Errorf("wait for target: not ready after %s: %w; --timeout gives it more time", short(time.Since(began)), last)
+			if ctx.Err() != context.DeadlineExceeded {
+				return fmt.Errorf("wait for target: %w", ctx.Err())
 			}
-			return fmt.Errorf("wait for target: %w", ctx.Err())
+			return fmt.Errorf("wait for target: not ready after %s: %w; --timeout gives it more time", short(time.Since(began)), last)
 		}
 		if err := w.repeat(ctx, &started); err != nil {
 			return err
@@ -305,7 +305,7 @@ func (w *Waker) await(ctx context.Context, began time.Time, ended <-chan error) 
 			return nil
 		}
 		took := time.Since(began)
-		if time.Now().Before(deadline) || last == nil {
+		if time.Now().Before(deadline) {
 			last = err // and not that there is no time left
 		}
 		if took >= patience {

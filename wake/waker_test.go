@@ -262,7 +262,7 @@ func TestStartFails(t *testing.T) {
 func TestNeverReady(t *testing.T) {
 	s := newServer(t, echo)
 	s.delay = time.Hour
-	r := start(t, s, func(o *Options) { o.Timeout = 50 * time.Millisecond })
+	r := start(t, s, func(o *Options) { o.Timeout = 500 * time.Millisecond })
 	wantsReset(t, r.dial())
 	r.noticed("wait for target: not ready after")
 	r.noticed("connection refused; --timeout gives it more time; 1 client turned away")
