@@ -55,9 +55,10 @@ type Options struct {
 	// control.DefaultPath, unless another process has that: then there is none.
 	Control string
 
-	// Adopt makes this process take care of the orphans among the service's
-	// descendants. Then it must not have any other children.
-	Adopt bool
+	// Main says that this process is there for the run alone. It then takes care of the
+	// orphans among the service's descendants, so it must not have other children, and
+	// collects garbage when something happens, not because time has passed.
+	Main bool
 	// Stdin, Stdout and Stderr are the service's.
 	Stdin, Stdout, Stderr *os.File
 	// Log is given the lines that tell what happens.

@@ -42,7 +42,9 @@ func Run(ctx context.Context, o Options) error {
 	if err == nil {
 		err = r.supervise(ctx)
 	}
-	return errors.Join(err, r.close())
+	err = errors.Join(err, r.close())
+	r.garbage.giveBack()
+	return err
 }
 
 // The signals that end the service, and those that it gets from us.
@@ -63,6 +65,8 @@ type runner struct {
 	table   *process.Table
 	service *process.Service // nil if it was not started here
 	server  *control.Server  // nil for none
+
+	garbage garbage
 
 	kick    chan struct{} // something has happened
 	signals chan os.Signal
@@ -94,7 +98,7 @@ func (r *runner) prepare(ctx context.Context) error {
 // findPlace finds the service's cgroup, or makes one for it. That there is none may be
 // no problem.
 func (r *runner) findPlace(context.Context) (err error) {
-	if r.table, err = process.NewTable(r.options.Adopt); err != nil {
+	if r.table, err = process.NewTable(r.options.Main); err != nil {
 		return err
 	}
 	if len(r.options.Command) == 0 {
@@ -141,6 +145,9 @@ func (r *runner) openWatcher(context.Context) (err error) {
 	r.watcher, r.why, err = openWatcher(&r.options, r.place)
 	if err != nil {
 		return err
+	}
+	if r.options.Main && r.watcher.Name() != "proxy" { // which has much else to do
+		r.garbage.takeOver()
 	}
 	r.log("watching %s by %s (%s), %s", ports(r.options.Ports), r.watcher.Name(), r.watcher.Where(), r.why)
 	return nil
@@ -232,6 +239,7 @@ func (r *runner) event(e watch.Event) {
 	r.machine.Event(&e)
 	open := r.machine.Open()
 	r.mu.Unlock()
+	r.garbage.event()
 	r.log("%s", line(&e, open))
 	r.wake()
 }

@@ -15,7 +15,7 @@ import (
 
 // idleRunCmd is waggle idle run.
 type idleRunCmd struct {
-	Command []string `arg:"" optional:"" passthrough:"partial" help:"The service and its arguments, behind --."`
+	Command []string `arg:"" optional:"" help:"The service and its arguments, behind --."`
 
 	Port   []uint16      `short:"p" placeholder:"N" help:"The service's ports; without any, all connections count that it accepts."`
 	Idle   time.Duration `default:"1m" placeholder:"TIME" help:"How long nobody may be there until it is stopped; 1m by default."`
@@ -75,7 +75,7 @@ func (c *idleRunCmd) Run(e *env) error {
 		Policy: policy.Config{Idle: c.Idle, Grace: c.Grace, Ignore: c.Ignore, MinAge: c.MinAge, MinBytes: c.MinBytes, Quiet: c.Silent},
 		OnIdle: c.OnIdle, KillAfter: c.KillAfter,
 		EnvFile: c.EnvFile, Links: links, Run: c.Run_,
-		Control: c.Control, Adopt: true,
+		Control: c.Control, Main: true,
 		Stdin: file(e.stdin), Stdout: file(e.stdout), Stderr: file(e.stderr),
 	}
 	if !c.Quiet {

@@ -158,10 +158,16 @@ func (w *Watcher) compare(there []sockets.Socket, now time.Time, first bool) (ev
 			}
 			continue
 		}
-		fresh = append(fresh, &conn{
-			Conn:   watch.Conn{Client: s.Remote, Port: k.port, Opened: now, Found: first},
+		if c != nil { // another one with the same ends
+			events = append(events, watch.Event{Kind: watch.Closed, Conn: c.Conn, Time: now, Bytes: c.bytes})
+		}
+		w.last++
+		c = &conn{
+			Conn:   watch.Conn{ID: w.last, Client: s.Remote, Port: k.port, Opened: now, Found: first},
 			cookie: s.Cookie, bytes: s.Bytes, round: w.round,
-		})
+		}
+		fresh = append(fresh, c)
+		w.conns[k] = c // at once: a list that changes while it is read may have it twice
 	}
 	for k, c := range w.conns {
 		if c.round != w.round {
@@ -171,9 +177,6 @@ func (w *Watcher) compare(there []sockets.Socket, now time.Time, first bool) (ev
 	}
 	slices.SortFunc(events, func(a, b watch.Event) int { return cmp.Compare(a.ID, b.ID) })
 	for _, c := range fresh {
-		w.last++
-		c.ID = w.last
-		w.conns[key{c.Client, c.Port}] = c
 		events = append(events, watch.Event{Kind: watch.Opened, Conn: c.Conn, Time: now})
 	}
 	return events

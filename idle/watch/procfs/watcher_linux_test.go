@@ -98,6 +98,8 @@ func TestCompare(t *testing.T) {
 		{[]sockets.Socket{socket("10.0.0.1:5000", 2), socket("10.0.0.1:5001", 3)}, "closed 1 (1 in), opened 2, opened 3"},
 		{[]sockets.Socket{socket("10.0.0.1:5001", 3)}, "closed 2 (2 in)"},
 		{nil, "closed 3 (3 in)"},
+		{[]sockets.Socket{socket("10.0.0.1:5002", 4), socket("10.0.0.1:5002", 4)}, "opened 4"}, // twice in a list
+		{nil, "closed 4 (4 in)"},
 	} {
 		var got []string
 		for _, e := range w.compare(step.there, time.Now(), false) {
