@@ -51,7 +51,7 @@ var functions = []any{
 	// shifts.go
 	Shift8, ShiftU8, Shift16, ShiftU16, Shift32, ShiftU32, Shift64, ShiftU64, SignedShift8, SignedShift32,
 	SignedShift64, MaskedShift, ShiftConst, ShiftConstTooFar, ShiftOfOne, ShiftBool, NarrowThenShift,
-	Interleave, SignExtendBits, RotateByHand,
+	Interleave, SignExtendBits, RotateByHand, ShiftOfShift, ShiftByShift, ShiftOfComparison,
 	// slices.go
 	SliceSum, SliceIndex, SliceStore, SliceTwo, SliceOpen, SliceThree, SliceArray, SliceArrayConst,
 	SliceBeyondLength, SliceAliasing, CopyFull, CopyWords, CopyOverlapUp, CopyOverlapDown, CopyOverlapSame,

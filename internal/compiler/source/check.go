@@ -34,9 +34,23 @@ func (l *loader) typecheck(pkg *Package) error {
 	}
 	l.sizes = types.SizesFor("gc", "amd64")
 	l.checkUnit(l.main)
+	l.typeShiftCounts()
 	l.info.InitOrder = nil // initial values are computed here, not by code
 	pkg.Types, pkg.Info, pkg.Sizes = l.main.types, l.info, l.sizes
 	return nil
+}
+
+// typeShiftCounts gives a type to what go/types leaves untyped: a shifted constant
+// that is a shift count itself, as in x >> (1 << n). It is uint, as with Go's
+// compiler.
+func (l *loader) typeShiftCounts() {
+	for e, tv := range l.info.Types {
+		b, ok := tv.Type.(*types.Basic)
+		if ok && tv.Value == nil && b.Info()&types.IsUntyped != 0 && b.Info()&types.IsNumeric != 0 {
+			tv.Type = types.Typ[types.Uint]
+			l.info.Types[e] = tv
+		}
+	}
 }
 
 // addLibraryFiles makes the positions of the shared files known to l.fset.

@@ -150,7 +150,19 @@ func (e *encoder) putArray(off int64, a *types.Array, lit *ast.CompositeLit) ast
 	return nil
 }
 
+// complexParts has the types of the two halves of complex numbers, which lie in
+// memory one behind the other.
+var complexParts = map[types.BasicKind]types.Type{
+	types.Complex64:  types.Typ[types.Float32],
+	types.Complex128: types.Typ[types.Float64],
+}
+
 func (e *encoder) putConst(off int64, t types.Type, c constant.Value) {
+	if part := complexParts[t.Underlying().(*types.Basic).Kind()]; part != nil {
+		e.putConst(off, part, constant.Real(c))
+		e.putConst(off+e.sizes.Sizeof(part), part, constant.Imag(c))
+		return
+	}
 	var bits uint64
 	switch c.Kind() {
 	case constant.Bool:

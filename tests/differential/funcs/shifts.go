@@ -61,3 +61,16 @@ func SignExtendBits(x uint32, n uint8) int32 {
 }
 
 func RotateByHand(x uint32, n uint8) uint32 { return x<<(n&31) | x>>(-n&31) }
+
+// ShiftOfShift shifts by a constant without a type that is shifted itself: as a
+// shift count it is a uint.
+func ShiftOfShift(x uint8, y int64, z uint8) (int64, uint8, int64, int) {
+	return y >> (1 << (x & 7)), z >> (1<<(x&3) + 1), y << (255 << x), 1 << (1 << (1 << uint(x&3)))
+}
+
+func ShiftByShift(x uint8, y int64) int64 { return y >> (1 << x) }
+
+// ShiftOfComparison compares, indexes and slices with constants without a type.
+func ShiftOfComparison(x, y uint8, a [8]uint8) (bool, bool, uint8, int) {
+	return 1<<x == y, 1<<x == 2<<31, a[1<<(x&3)-1], len(a[1<<(x&3):])
+}

@@ -48,3 +48,13 @@ func Complex(n int32) int32 {
 	c := complex(1, 2)    // want "W0402"
 	return int32(real(c)) // want "W0401"
 }
+
+var z, zero = complex(1, 2), complex64(3) // want "W0402"
+
+func ComplexVariables() (n int32) {
+	z = 3                 // want "W0402"
+	if real(zero) == -1 { // want "W0401"
+		n++
+	}
+	return n
+}
