@@ -67,7 +67,8 @@ type PrivilegeError struct {
 	// Empty if it has all that the operation needs: then a policy of the
 	// kernel refuses (lockdown, a security module, a seccomp filter).
 	Capability string
-	// Err is the kernel's answer.
+	// Err is the kernel's answer; a *VerifierError if only the verifier wants the
+	// capability.
 	Err error
 }
 
@@ -76,7 +77,12 @@ func (e *PrivilegeError) Error() string {
 	if e.Capability == "" {
 		return fmt.Sprintf("%s: %v, though no capability is missing: a policy of this kernel refuses it (lockdown, security module, seccomp)", e.Op, plainErrno(e.Err))
 	}
-	return fmt.Sprintf("%s: needs %s", e.Op, e.Capability)
+	text := fmt.Sprintf("%s: needs %s", e.Op, e.Capability)
+	var refusal *VerifierError
+	if errors.As(e.Err, &refusal) {
+		text += ", without which the verifier is stricter: " + refusal.Error()
+	}
+	return text
 }
 
 // Unwrap gives the kernel's answer.

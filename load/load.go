@@ -152,10 +152,10 @@ func explainProgram(spec *ebpf.CollectionSpec, name string, opts Options, err er
 	p := spec.Programs[name]
 	var verifier *ebpf.VerifierError
 	if errors.As(err, &verifier) && len(verifier.Log) > 0 {
-		return newVerifierError(p, traced(spec, name, opts, verifier))
+		return withRights(op, newVerifierError(p, traced(spec, name, opts, verifier)))
 	}
 	if errors.Is(err, syscall.EFAULT) {
-		return confused(p, err)
+		return withRights(op, confused(p, err))
 	}
 	if errors.Is(err, syscall.EPERM) {
 		return refused(op, err, needsOfProgram(p.Type)...)
@@ -164,6 +164,17 @@ func explainProgram(spec *ebpf.CollectionSpec, name string, opts Options, err er
 		return unsupported(op, "program type "+p.Type.String(), missing, err)
 	}
 	return fmt.Errorf("%s: %w", op, unwrapped(err))
+}
+
+// withRights says that a right is missing of which the verifier makes much: without
+// CAP_PERFMON it refuses pointer arithmetic that it otherwise allows, and follows
+// what processors do on wrong guesses, too. What of its words is due to that, they
+// don't tell.
+func withRights(op string, refusal *VerifierError) error {
+	if _, missing := capability.Missing(capability.Perfmon); missing {
+		return &PrivilegeError{Op: op, Capability: capability.Perfmon.String(), Err: refusal}
+	}
+	return refusal
 }
 
 // confused explains EFAULT, of which cilium/ebpf keeps no log: the verifier had

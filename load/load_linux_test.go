@@ -75,6 +75,38 @@ func TestPrivileges(t *testing.T) {
 	}
 }
 
+// TestPrivilegesOfVerifier loads what the verifier takes from those who may see
+// kernel addresses: a read of the stack at an offset that it doesn't know.
+func TestPrivilegesOfVerifier(t *testing.T) {
+	o, err := FromSpec("mem", &ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{"p": {
+		Name: "p", Type: ebpf.XDP, License: "GPL",
+		Instructions: asm.Instructions{
+			asm.FnGetPrandomU32.Call(),
+			asm.And.Imm(asm.R0, 7),
+			asm.Mov.Imm(asm.R2, 0),
+			asm.StoreMem(asm.RFP, -8, asm.R2, asm.DWord),
+			asm.Mov.Reg(asm.R1, asm.RFP),
+			asm.Add.Reg(asm.R1, asm.R0),
+			asm.LoadMem(asm.R0, asm.R1, -8, asm.Byte),
+			asm.Return(),
+		},
+	}}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loadObject(t, o, Options{})
+	without(t, func() {
+		_, err := o.Load(Options{})
+		var denied *PrivilegeError
+		var refusal *VerifierError
+		if !errors.As(err, &denied) || denied.Capability != "CAP_PERFMON" || !errors.As(err, &refusal) ||
+			!strings.HasPrefix(err.Error(), "load program p: needs CAP_PERFMON, without which the verifier is stricter: program p: ") ||
+			strings.Contains(err.Error(), "\n") {
+			t.Errorf("error %v", err)
+		}
+	}, capability.BPF, capability.NetAdmin)
+}
+
 // TestPrivilegesOfAttach attaches a filter, which takes a right of its own;
 // links take none beyond those that loading took.
 func TestPrivilegesOfAttach(t *testing.T) {
