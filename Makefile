@@ -10,14 +10,14 @@ SHELL      := bash
 # libbpf as second loader, qemu for other kernels, nginx, wrk and curl for traffic,
 # and more servers with their clients for what is forwarded.
 DEBIAN = binutils clang llvm bpftool libbpf-dev qemu-system-x86 nginx wrk curl iproute2 cpio git \
-	openssh-server openssh-client redis-server redis-tools postgresql iperf3 systemd
+	openssh-server openssh-client strace dbus-daemon redis-server redis-tools postgresql iperf3 systemd
 
 # Packages whose code runs in several goroutines: tested with the race detector.
-RACE = ./load/... ./httpwatch/... ./internal/cli/... ./forward ./forward/accesslog ./forward/admin ./forward/backend ./forward/metrics ./wake
+RACE = ./load/... ./httpwatch/... ./internal/cli/... ./forward ./forward/accesslog ./forward/admin ./forward/backend ./forward/metrics ./wake ./idle/... ./target
 # Packages whose tests also run on a distribution's kernel in a virtual machine.
-VM = ./internal/testkit ./internal/cli ./load ./httpwatch ./tests/corpus ./tests/fixedbugs ./tests/packets ./tests/runtime
+VM = ./internal/testkit ./internal/cli ./load ./httpwatch ./tests/corpus ./tests/fixedbugs ./tests/packets ./tests/runtime ./idle/...
 # Packages that work on any system, checked for one without BPF.
-PORTABLE = $(filter-out %/packet %/packet/kern %/sockmap %/sockmap/kern %/uring %/splice %/enginetest,$(shell go list ./forward/...)) ./bpf/... ./compile/... ./internal/compiler/... ./internal/abi/... ./httpwatch/... ./load/... ./wake/... ./target/... ./internal/cli/...
+PORTABLE = $(filter-out %/packet %/packet/kern %/sockmap %/sockmap/kern %/uring %/splice %/enginetest,$(shell go list ./forward/...)) ./idle ./idle/control ./idle/hook ./idle/policy ./idle/watch ./bpf/... ./compile/... ./internal/compiler/... ./internal/abi/... ./httpwatch/... ./load/... ./wake/... ./target/... ./internal/cli/...
 
 # tested lists the packages of some patterns that have tests.
 tested = $(shell go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' $(1))

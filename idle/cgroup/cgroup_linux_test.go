@@ -16,6 +16,7 @@ import (
 func TestMain(m *testing.M) { testkit.Main(m) }
 
 func TestGroup(t *testing.T) {
+	testkit.RequireTool(t, "sleep")
 	parent := testkit.NewCgroup(t)
 	g, err := Make(parent.Path, "service")
 	if err != nil {

@@ -63,6 +63,7 @@ func startMany(t *Table) error {
 }
 
 func TestChildren(t *testing.T) {
+	testkit.RequireTool(t, "sh")
 	table, err := NewTable(false)
 	if err != nil {
 		t.Fatal(err)
@@ -86,6 +87,7 @@ func TestChildren(t *testing.T) {
 
 // TestAdopt runs adopt in a process of its own.
 func TestAdopt(t *testing.T) {
+	testkit.RequireTool(t, "sh")
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), adopter+"=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -129,6 +131,7 @@ func adopt() error {
 
 // TestStop: what is asked to end, and what is killed.
 func TestStop(t *testing.T) {
+	testkit.RequireTool(t, "sh")
 	for _, test := range []struct {
 		name, script, how string
 		grace             time.Duration
@@ -165,6 +168,7 @@ func TestStop(t *testing.T) {
 
 // TestOthers: in a cgroup nothing gets away, and what is left behind is asked first, too.
 func TestOthers(t *testing.T) {
+	testkit.RequireTool(t, "sh")
 	parent := testkit.NewCgroup(t)
 	testkit.RequireTool(t, "setsid")
 	g, err := cgroup.Make(parent.Path, "service")
@@ -193,6 +197,7 @@ func TestOthers(t *testing.T) {
 }
 
 func TestHook(t *testing.T) {
+	testkit.RequireTool(t, "sh")
 	table, _ := NewTable(false)
 	if err := table.RunHook(t.Context(), "true", Options{}); err != nil {
 		t.Error(err)
@@ -208,6 +213,7 @@ func TestHook(t *testing.T) {
 }
 
 func TestNoCommand(t *testing.T) {
+	testkit.RequireTool(t, "sh")
 	table, _ := NewTable(false)
 	text := filepath.Join(t.TempDir(), "text")
 	if err := os.WriteFile(text, []byte("neither program nor script"), 0o700); err != nil {
