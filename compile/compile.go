@@ -92,6 +92,9 @@ func (c Config) arch() string {
 	return "amd64"
 }
 
+// position is where a package is of whose parts nothing is known.
+func (c Config) position() token.Position { return token.Position{Filename: c.Dir} }
+
 // Object is a compiled package.
 type Object struct {
 	// ELF is the BPF object file: what libbpf and cilium/ebpf load.
@@ -137,8 +140,13 @@ type Variable struct {
 	Const bool
 }
 
-// Compile compiles one kernel package. A refused program yields Diagnostics.
-func Compile(ctx context.Context, cfg Config) (*Object, error) {
+// Bug is a mistake of the compiler itself, with the position of what it was at.
+type Bug = diag.Bug
+
+// Compile compiles one kernel package. A refused program yields Diagnostics, one
+// that the compiler fails at a *Bug.
+func Compile(ctx context.Context, cfg Config) (_ *Object, err error) {
+	defer diag.Catch(&err, cfg.position)
 	pkg, err := load(cfg)
 	if err != nil {
 		return nil, err
@@ -212,8 +220,10 @@ func load(cfg Config) (*source.Package, error) {
 
 // Lookup returns a function of the package in dir, after checking that it is
 // kernel Go.
-func Lookup(dir, name string) (*types.Func, error) {
-	pkg, err := load(Config{Dir: dir, Roots: []string{name}})
+func Lookup(dir, name string) (_ *types.Func, err error) {
+	cfg := Config{Dir: dir, Roots: []string{name}}
+	defer diag.Catch(&err, cfg.position)
+	pkg, err := load(cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/waggle-bpf/waggle/internal/compiler/diag"
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
 	"github.com/waggle-bpf/waggle/internal/compiler/isel"
 	"github.com/waggle-bpf/waggle/internal/compiler/mach"
@@ -47,7 +48,8 @@ func Module(m *ir.Module, c Config) ([]*mach.Code, error) {
 	return out, checkStack(m, frames)
 }
 
-func function(f *ir.Func, c Config) (*mach.Code, int64, error) {
+func function(f *ir.Func, c Config) (_ *mach.Code, _ int64, err error) {
+	defer diag.Catch(&err, f.Position)
 	size := pass.FrameSize(f)
 	if size > maxStack {
 		return nil, 0, newStackError(f, size)

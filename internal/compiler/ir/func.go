@@ -113,6 +113,15 @@ func (f *Func) NewBlock() *Block {
 	return b
 }
 
+// Position returns the place of f in the source; without a line if that isn't
+// known.
+func (f *Func) Position() token.Position {
+	if f.Module == nil || f.Module.Fset == nil {
+		return token.Position{}
+	}
+	return f.Module.Fset.Position(f.Pos)
+}
+
 // NewSlot adds a stack slot.
 func (f *Func) NewSlot(name string, size, align int64, pos token.Pos) *Slot {
 	s := &Slot{ID: f.nextSlot, Name: name, Size: size, Align: align, Pos: pos}

@@ -231,10 +231,8 @@ func (m *module) lowerFunc(inst *instance, src *ssa.Function, free, params []sha
 		blocks: map[*ssa.BasicBlock]*ir.Block{}, ends: map[*ssa.BasicBlock]*ir.Block{},
 	}
 	defer func() {
-		if r := recover(); r != nil {
-			if r != errRefused {
-				panic(r)
-			}
+		if r := recover(); r != nil && r != errRefused {
+			panic(diag.NewBug(r, m.pkg.Fset.Position(f.pos)))
 		}
 	}()
 	if len(src.Blocks) == 0 {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/waggle-bpf/waggle/internal/compiler/diag"
 	"github.com/waggle-bpf/waggle/internal/compiler/ir"
 )
 
@@ -131,7 +132,9 @@ func (c *Config) functions(m *ir.Module, passes []Pass) error {
 	if c.Check || c.Dump != nil {
 		for _, p := range passes {
 			for _, f := range m.Funcs {
-				p.Func(f)
+				if err := runPasses(f, p); err != nil {
+					return err
+				}
 			}
 			if err := c.after(m, p); err != nil {
 				return err
@@ -140,14 +143,25 @@ func (c *Config) functions(m *ir.Module, passes []Pass) error {
 		return nil
 	}
 	var wg sync.WaitGroup
-	for _, f := range m.Funcs {
-		wg.Go(func() {
-			for _, p := range passes {
-				p.Func(f)
-			}
-		})
+	errs := make([]error, len(m.Funcs))
+	for i, f := range m.Funcs {
+		wg.Go(func() { errs[i] = runPasses(f, passes...) })
 	}
 	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runPasses sends a function through passes; the error, if any, is a [diag.Bug].
+func runPasses(f *ir.Func, passes ...Pass) (err error) {
+	defer diag.Catch(&err, f.Position)
+	for _, p := range passes {
+		p.Func(f)
+	}
 	return nil
 }
 
