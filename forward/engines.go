@@ -58,7 +58,7 @@ func (e *engines) make(name string) made {
 		return e.made[i]
 	}
 	m := made{name: name}
-	switch maker := makers[name]; {
+	switch maker := makers()[name]; {
 	case name == auto.Name:
 		m.engine, m.err = e.auto()
 	case maker == nil:

@@ -17,16 +17,17 @@ var byMerit = []string{packet.Name, splice.Name, copy.Name}
 const takesAny = splice.Name
 
 // makers make the engines.
-var makers = map[string]func(*engines) (engine.Engine, error){
-	copy.Name: func(*engines) (engine.Engine, error) { return copy.New(), nil },
-	splice.Name: func(e *engines) (engine.Engine, error) {
-		return splice.New(splice.Options{MaxPipes: e.options.pipes}), nil
-	},
-	sockmap.Name: func(*engines) (engine.Engine, error) { return some(sockmap.New(sockmap.Options{})) },
-	uring.Name:   func(*engines) (engine.Engine, error) { return some(uring.New(uring.Options{})) },
+func makers() map[string]func(*engines) (engine.Engine, error) {
+	return map[string]func(*engines) (engine.Engine, error){
+		copy.Name: func(*engines) (engine.Engine, error) { return copy.New(), nil },
+		splice.Name: func(e *engines) (engine.Engine, error) {
+			return splice.New(splice.Options{MaxPipes: e.options.pipes}), nil
+		},
+		sockmap.Name: func(*engines) (engine.Engine, error) { return some(sockmap.New(sockmap.Options{})) },
+		uring.Name:   func(*engines) (engine.Engine, error) { return some(uring.New(uring.Options{})) },
+		packet.Name:  newPacket,
+	}
 }
-
-func init() { makers[packet.Name] = newPacket } // which looks into makers itself
 
 func newPacket(e *engines) (engine.Engine, error) {
 	return some(packet.New(packet.Options{

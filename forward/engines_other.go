@@ -14,8 +14,10 @@ var byMerit = []string{copy.Name}
 const takesAny = copy.Name
 
 // makers make the engines. The others are Linux's.
-var makers = map[string]func(*engines) (engine.Engine, error){
-	copy.Name: func(*engines) (engine.Engine, error) { return copy.New(), nil },
+func makers() map[string]func(*engines) (engine.Engine, error) {
+	return map[string]func(*engines) (engine.Engine, error){
+		copy.Name: func(*engines) (engine.Engine, error) { return copy.New(), nil },
+	}
 }
 
 // statsOf returns what an engine says of itself: nothing.
