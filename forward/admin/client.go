@@ -12,6 +12,7 @@ import (
 
 	"github.com/waggle-bpf/waggle/forward"
 	"github.com/waggle-bpf/waggle/forward/handover"
+	"github.com/waggle-bpf/waggle/internal/controlsock"
 )
 
 // client is a connection to a forwarder.
@@ -21,13 +22,9 @@ type client struct{ *net.UnixConn }
 var ErrNone = errors.New("no forwarder runs")
 
 func dial(path string) (*client, error) {
-	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
+	c, err := controlsock.Dial(path)
 	if err != nil {
-		var op *net.OpError
-		if errors.As(err, &op) {
-			err = op.Err
-		}
-		if abandoned(err) {
+		if controlsock.Abandoned(err) {
 			return nil, fmt.Errorf("open admin socket %s: %w: %w", path, ErrNone, err)
 		}
 		return nil, fmt.Errorf("open admin socket %s: %w", path, err)
@@ -39,7 +36,7 @@ func dial(path string) (*client, error) {
 func (c *client) ask(r *request, within time.Duration) (*response, error) {
 	_ = c.SetDeadline(time.Now().Add(within))
 	var a response
-	err := send(c, r)
+	err := controlsock.Send(c, r)
 	if err == nil {
 		err = json.NewDecoder(oneLine{c.UnixConn}).Decode(&a)
 	}

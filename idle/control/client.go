@@ -4,10 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net"
-	"syscall"
 	"time"
+
+	"github.com/waggle-bpf/waggle/internal/controlsock"
 )
 
 // ErrNone is that no waggle idle runs, or none that has its socket there.
@@ -47,13 +46,9 @@ func Release(path string, id int) error {
 }
 
 func ask(path string, r *request) (*response, error) {
-	c, err := net.DialTimeout("unix", path, patience)
+	c, err := controlsock.Dial(path)
 	if err != nil {
-		var op *net.OpError
-		if errors.As(err, &op) {
-			err = op.Err
-		}
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+		if controlsock.Abandoned(err) {
 			return nil, fmt.Errorf("open control socket %s: %w", path, ErrNone)
 		}
 		return nil, fmt.Errorf("open control socket %s: %w", path, err)
@@ -61,7 +56,7 @@ func ask(path string, r *request) (*response, error) {
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(patience))
 	var a response
-	if err = send(c, r); err == nil {
+	if err = controlsock.Send(c, r); err == nil {
 		err = json.NewDecoder(c).Decode(&a)
 	}
 	if err != nil {
