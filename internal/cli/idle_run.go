@@ -49,7 +49,7 @@ the first process of a container: it waits for orphans, passes signals on, and l
 command it watches what runs already.
 
   waggle idle --port 22 -- /usr/sbin/sshd -D -e
-  waggle idle --port 22 --idle 10m --ignore 10.0.0.0/8 --link /data/ssh:/root/.ssh -- /usr/sbin/sshd -D
+  waggle idle --port 22 --idle 10m --ignore 10.0.0.0/8 --link /data/home:/home/dev -- /usr/sbin/sshd -D
   waggle idle --port 5432 --on-idle systemd:postgresql
   waggle idle --listen :2222 --to localhost:22 --proxy-from 172.16.0.0/12 -- /usr/sbin/sshd -D
 
@@ -61,6 +61,9 @@ The exit code is 0 when the service was stopped, and that of the service when it
 
 // Run runs the service.
 func (c *idleRunCmd) Run(e *env) error {
+	if c.Idle <= 0 {
+		return badInputf("--idle: %v is no time to wait", c.Idle)
+	}
 	links := make([]hook.Link, 0, len(c.Link))
 	for _, text := range c.Link {
 		l, err := hook.ParseLink(text)
