@@ -113,7 +113,7 @@ func located(err error) bool {
 	if errors.As(err, &verifier) {
 		return verifier.Pos.Line > 0 && strings.HasPrefix(err.Error(), verifier.Pos.String())
 	}
-	return is[*config.Error](err) || is[diag.List](err) || is[*diag.Diagnostic](err) || is[*faultError](err)
+	return is[*config.Error](err) || is[diag.List](err) || is[*diag.Diagnostic](err) || is[*diag.Bug](err) || is[*faultError](err)
 }
 
 // is tells whether an error in err's tree has the type E.
