@@ -35,8 +35,10 @@ var arrows = []arrow{
 	{"idle/watch", []string{"idle/watch", "idle/cgroup", "load", "bpf"}},
 	{"idle/cgroup", []string{"load/probe"}},
 	{"idle/policy", []string{"idle/watch"}},
+	{"idle/control", []string{"idle/policy", "internal/controlsock"}},
 	{"idle", []string{"idle", "target", "forward", "load"}},
 	{"target", nil},
+	{"internal/controlsock", nil},
 	// What engines' tests share; it makes networks.
 	{"forward/engine/enginetest", []string{"forward/engine", "internal/testkit"}},
 	{"load", []string{"internal/abi", "internal/faultinfo"}},
@@ -52,7 +54,7 @@ var arrows = []arrow{
 	{"forward/config", []string{"forward/accesslog", "forward/backend", "forward/head", "forward/proxy", "forward/route", "internal/suggest"}},
 
 	{"forward/handover", nil},
-	{"forward/admin", []string{"forward", "forward/handover"}},
+	{"forward/admin", []string{"forward", "forward/handover", "internal/controlsock"}},
 	{"forward/daemon", []string{"forward"}},
 	{"forward", []string{"forward", "load"}},
 	{"wake", []string{"forward", "target"}},
