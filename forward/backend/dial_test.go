@@ -447,3 +447,21 @@ func BenchmarkDial(b *testing.B) {
 		}
 	})
 }
+
+// TestCallersDeadline: a dial that ends with the caller's patience says so, and nothing
+// about the backend, which had more time.
+func TestCallersDeadline(t *testing.T) {
+	g := newGroup(t, Config{Targets: targets(blackhole(t)), ConnectTimeout: time.Hour})
+	why := errors.New("no more patience")
+	for range 50 {
+		ctx, cancel := context.WithDeadlineCause(t.Context(), time.Now().Add(2*time.Millisecond), why)
+		_, _, err := g.Dial(ctx, Key{})
+		cancel()
+		if !errors.Is(err, why) {
+			t.Fatalf("got %v, want %v", err, why)
+		}
+	}
+	if s := g.Status()[0]; s.Failed != 0 || s.State != Up {
+		t.Errorf("got %+v", s)
+	}
+}

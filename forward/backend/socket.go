@@ -46,6 +46,9 @@ func (d *dialer) connect(ctx context.Context, control Control) (*net.TCPConn, er
 	if err == nil {
 		return conn.(*net.TCPConn), nil
 	}
+	if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) {
+		<-ctx.Done() // the socket's timer was a little earlier than the context's
+	}
 	if ctx.Err() != nil {
 		return nil, ended(ctx)
 	}
