@@ -297,7 +297,7 @@ func countTaken(s *slots) (n int) {
 // countPorts counts the connections to a server that are open, such as reservations.
 func countPorts(t *testing.T, server net.Addr) int {
 	t.Helper()
-	b, err := os.ReadFile("/proc/net/tcp")
+	b, err := os.ReadFile("/proc/thread-self/net/tcp")
 	if err != nil {
 		t.Fatal(err)
 	}
