@@ -23,7 +23,8 @@ import (
 // (CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or root).
 //
 // Run leaves nothing behind, whichever way it ends. On kernels before 6.6 a killed
-// process leaves its tc filters; load.RemoveStale clears them away.
+// process leaves its tc filters; the next run on the same interfaces, or
+// load.RemoveStale, clears them away.
 func Run(ctx context.Context, o Options) (Summary, error) {
 	o, err := o.withDefaults()
 	if err != nil {

@@ -122,24 +122,19 @@ func notALink(what string) error {
 
 // RemoveStale removes from an interface the tc filters that processes of
 // package load left behind when they were killed on kernels without tcx, and
-// returns how many. Filters of living processes stay. Processes are known by
-// their number, so call it only where no other PID namespace shares the
-// interface.
+// returns how many. Filters of living processes stay, and those of processes in
+// other PID namespaces, of which nobody here knows whether they live. Attaching
+// to the interface in that way does the same.
 func RemoveStale(iface string) (int, error) {
 	dev, err := net.InterfaceByName(iface)
 	if err != nil {
 		return 0, fmt.Errorf("remove stale filters: no interface %q", iface)
 	}
-	n, err := tc.RemoveStale(dev.Index, func(pid int) bool { return processExists(pid) })
+	n, err := tc.RemoveStale(dev.Index)
 	if err != nil {
 		return n, refused("remove stale filters from "+iface, err, capability.NetAdmin)
 	}
 	return n, nil
-}
-
-func processExists(pid int) bool {
-	_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
-	return !errors.Is(err, os.ErrNotExist)
 }
 
 func attachNetkit(s *site) ([]*Link, error) {

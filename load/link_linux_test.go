@@ -266,7 +266,8 @@ func TestClosedLink(t *testing.T) {
 }
 
 // TestRemoveStale leaves filters behind by killing a process, and takes them
-// away again: those of the dead process, not those of this one. The queueing
+// away again, by itself and by attaching: those of the dead process, not those
+// of this one. The queueing
 // discipline stays, as nobody's, and so all happens in a namespace that ends
 // with the test.
 func TestRemoveStale(t *testing.T) {
@@ -275,12 +276,20 @@ func TestRemoveStale(t *testing.T) {
 	}
 	testkit.RequireRoot(t)
 	ns := testkit.NewNS(t)
-	ns.Do(t, func() {
+	die := func() {
+		t.Helper()
 		cmd := exec.Command("/proc/self/exe", "-test.run=^TestRemoveStale$")
 		cmd.Env = append(os.Environ(), "WAGGLE_TEST_DIE=1", "WAGGLE_TEST_ISOLATED=", "WAGGLE_TEST_HOST=1")
 		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(err.Error(), "killed") {
 			t.Errorf("child: %v\n%s", err, out)
 		}
+	}
+	ns.Do(t, func() {
+		die()
+		if n, err := RemoveStale("lo"); n != 2 || err != nil {
+			t.Errorf("removed %d, %v; want 2", n, err)
+		}
+		die()
 	})
 	h := loadHook(t, "on_tcx")
 	path := fmt.Sprintf("/proc/self/fd/%d", ns.FD())
@@ -288,9 +297,7 @@ func TestRemoveStale(t *testing.T) {
 		t.Fatal(err)
 	}
 	ns.Do(t, func() {
-		if n, err := RemoveStale("lo"); n != 2 || err != nil {
-			t.Errorf("removed %d, %v; want 2", n, err)
-		}
+		// Attaching has removed the others.
 		if n, err := RemoveStale("lo"); n != 0 || err != nil {
 			t.Errorf("removed %d more, %v", n, err)
 		}

@@ -40,7 +40,7 @@ func Attach(o Options) (_ *Filter, err error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Filter{conn: c, name: nameOf(os.Getpid(), o.Program)}
+	f := &Filter{conn: c, name: nameOf(self(), o.Program)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.close())
@@ -49,6 +49,10 @@ func Attach(o Options) (_ *Filter, err error) {
 	release, err := holdClsact(c, o.Interface)
 	if err != nil {
 		return nil, err
+	}
+	// Only now: what the dead left behind tells that the discipline is ours, too.
+	if _, err := removeStale(c, o.Interface); err != nil {
+		return nil, errors.Join(err, release())
 	}
 	place := tcmsg{index: o.Interface, parent: uint32(o.Parent), info: allProtocols}
 	// The echo tells which priority and handle the kernel chose.
@@ -184,39 +188,67 @@ func parseFilter(body []byte) (listed, bool) {
 	return f, f.place.handle != 0
 }
 
-// namePrefix begins the names of our filters; process and program follow.
+// namePrefix begins the names of our filters; the process, as PID@NAMESPACE, and the
+// program follow.
 const namePrefix = "waggle:"
 
-func nameOf(pid int, program string) string {
-	return namePrefix + strconv.Itoa(pid) + ":" + program
+// maker is a process, whose number means something only in its PID namespace, which
+// has the number of an inode; 0 if that is not known.
+type maker struct {
+	pid       int
+	namespace uint64
+}
+
+// self is this process.
+var self = sync.OnceValue(func() maker {
+	var st unix.Stat_t
+	if err := unix.Stat("/proc/self/ns/pid", &st); err != nil {
+		return maker{os.Getpid(), 0}
+	}
+	return maker{os.Getpid(), st.Ino}
+})
+
+// dead tells whether the process has certainly ended.
+func (m maker) dead() bool {
+	return m.namespace != 0 && m.namespace == self().namespace && errors.Is(unix.Kill(m.pid, 0), unix.ESRCH)
+}
+
+func nameOf(m maker, program string) string {
+	return fmt.Sprintf("%s%d@%d:%s", namePrefix, m.pid, m.namespace, program)
 }
 
 // makerOf reads the process out of a filter's name.
-func makerOf(name string) (pid int, ours bool) {
+func makerOf(name string) (m maker, ours bool) {
 	rest, ours := strings.CutPrefix(name, namePrefix)
-	number, _, found := strings.Cut(rest, ":")
-	pid, err := strconv.Atoi(number)
-	return pid, ours && found && err == nil
+	process, _, found := strings.Cut(rest, ":")
+	pid, namespace, known := strings.Cut(process, "@")
+	number, err1 := strconv.Atoi(pid)
+	inode, err2 := strconv.ParseUint(namespace, 10, 64)
+	return maker{number, inode}, ours && found && known && number > 0 && err1 == nil && err2 == nil
 }
 
-// RemoveStale removes the filters of processes that are not alive any more,
-// and returns how many.
-func RemoveStale(index int, alive func(pid int) bool) (removed int, err error) {
+// RemoveStale removes the filters of processes that are not alive any more, as far
+// as this process's PID namespace is theirs, and returns how many.
+func RemoveStale(index int) (removed int, err error) {
 	c, err := dial()
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
+	return removeStale(c, index)
+}
+
+func removeStale(c *conn, index int) (removed int, err error) {
 	for _, parent := range []Parent{Ingress, Egress} {
 		all, err := filters(c, index, parent)
 		if err != nil {
 			return removed, gone(err)
 		}
 		for _, f := range all {
-			if pid, ours := makerOf(f.name); !ours || alive(pid) {
+			if m, ours := makerOf(f.name); !ours || !m.dead() {
 				continue
 			}
-			if err := deleteFilter(c, f.place); err != nil {
+			if err := gone(deleteFilter(c, f.place)); err != nil {
 				return removed, err
 			}
 			removed++

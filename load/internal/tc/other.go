@@ -17,4 +17,4 @@ func (*Filter) Replace(fd int) error { return ebpf.ErrNotSupported }
 func (*Filter) Close() error { return nil }
 
 // RemoveStale finds nothing.
-func RemoveStale(index int, alive func(pid int) bool) (int, error) { return 0, nil }
+func RemoveStale(index int) (int, error) { return 0, nil }
