@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 )
@@ -38,17 +39,35 @@ const description = "eBPF in Go, on both sides of the kernel boundary."
 
 // env is what a command acts on.
 type env struct {
-	ctx            context.Context // ends with SIGINT or SIGTERM
+	ctx            context.Context // ends with SIGINT or SIGTERM, and mostly SIGHUP
 	stdin          io.Reader
 	stdout, stderr io.Writer
 }
 
+// hangups has the commands that SIGHUP means something else to than the end: the
+// one reads its configuration again, the other passes it on to its service.
+var hangups = map[string]bool{"forward": true, "idle": true}
+
+// endings are the signals that make a command clean up and end. A terminal that is
+// closed sends SIGHUP, but not to those who are to survive it (nohup).
+func endings(args []string) []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if len(args) > 0 && !hangups[args[0]] && !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
+}
+
+// repeat is how long the signals that end a command count as one: a terminal and a
+// parent both send theirs, and an impatient user's come in twos.
+const repeat = 500 * time.Millisecond
+
 // Run runs the command with the given arguments and returns its exit code. A
-// SIGINT or SIGTERM makes it clean up and end, a second one ends it at once.
+// SIGINT, SIGTERM or SIGHUP makes it clean up and end, a later one ends it at once.
 func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings(args)...)
 	defer stop()
-	context.AfterFunc(ctx, stop)
+	context.AfterFunc(ctx, func() { time.AfterFunc(repeat, stop) })
 	// Without this, writing to a pipe that nobody reads any more would end the
 	// process before it has cleaned up.
 	signal.Ignore(syscall.SIGPIPE)

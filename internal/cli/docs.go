@@ -26,7 +26,9 @@ func Manual() string {
 const manualHead = `<!-- Generated from the commands' own help by internal/cli/gendocs; do not edit. -->
 # The waggle command
 
-Every command has ` + "`--help`" + `, which says what is written here, and cleans up after itself on SIGINT and SIGTERM.
+Every command has ` + "`--help`" + `, which says what is written here, and cleans up after itself on SIGINT,
+SIGTERM and SIGHUP; ` + "`forward` and `idle`" + ` take SIGHUP otherwise. Signals that follow within half a second are the same
+wish; later ones end it at once.
 `
 
 const manualTail = `

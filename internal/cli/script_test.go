@@ -64,7 +64,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": status, "waitxdp": waitXDP, "waittcx": waitTCX,
-			"udp": sendUDP, "get": get,
+			"signals": signals, "udp": sendUDP, "get": get,
 			"waitforward": waitForward, "signalforward": signalForward, "waitgone": waitGone, "waitgrep": waitGrep, "connect": connect,
 		},
 		Condition: func(cond string) (bool, error) {
@@ -97,6 +97,23 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if fmt.Sprint(code) != args[0] {
 		ts.Fatalf("got exit code %d, want %s", code, args[0])
+	}
+}
+
+// signals SIGNAL... sends signals to the commands in the background, one shortly
+// after the other.
+func signals(ts *testscript.TestScript, neg bool, args []string) {
+	names := map[string]syscall.Signal{"HUP": syscall.SIGHUP, "INT": syscall.SIGINT}
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: signals HUP|INT...")
+	}
+	for _, name := range args {
+		for _, cmd := range ts.BackgroundCmds() {
+			if err := cmd.Process.Signal(names[name]); err != nil && !errors.Is(err, os.ErrProcessDone) {
+				ts.Fatalf("%v", err)
+			}
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 
