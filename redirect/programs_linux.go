@@ -94,21 +94,30 @@ func maySplice(file string) bool {
 
 // sighted takes what the programs report.
 func (s *Session) sighted(e kern.Sighting) {
-	if e.Splice == 0 {
+	switch e.Event {
+	case kern.NewProgram:
 		s.know(e.Program, int(e.PID))
-		return
-	}
-	name := comm(int(e.PID))
-	if e.Stuck == 0 {
+	case kern.Behind:
+		s.behind(e.Slot, e.ID)
+	case kern.Spliced:
+		name := comm(int(e.PID))
 		s.tell("splice "+name, fmt.Sprintf("%s (process %d) calls splice, which does not see the short cut: what is sent to such connections of it goes through TCP", name, e.PID))
+	case kern.SplicedTooLate:
+		name := comm(int(e.PID))
+		s.setManner(e.Program, kern.Refused)
+		s.tell("stuck "+name, fmt.Sprintf("%s (process %d) calls splice on a connection that was short-cut because it had not done so before: that connection is reset, and new ones of the program go through TCP", name, e.PID))
+		s.reset(e.Slot, e.ID)
+	}
+}
+
+// reset ends a connection that has something in the short cut which nobody will read.
+func (s *Session) reset(slot uint32, id uint64) {
+	c, ok := s.conn(slot, id)
+	if !ok {
 		return
 	}
-	s.setManner(e.Program, kern.Refused)
-	s.tell("stuck "+name, fmt.Sprintf("%s (process %d) calls splice on a connection that was short-cut because it had not done so before: that connection is reset, and new ones of the program go through TCP", name, e.PID))
-	if c, ok := s.conn(e.Slot, e.ID); ok {
-		if err := destroy(&c.Tuple); err != nil {
-			s.options.Notice(fmt.Sprintf("reset connection %s: %v", Describe(&c.Tuple), err))
-		}
+	if err := destroy(&c.Tuple); err != nil {
+		s.options.Notice(fmt.Sprintf("reset connection %s: %v", describe(&c.Tuple), err))
 	}
 }
 

@@ -37,10 +37,10 @@ type Session struct {
 	mu   sync.Mutex
 	told map[string]bool
 
-	// off is set when the session ends; left holds connections that were taken out of
-	// the map, by place.
-	off  bool
-	left map[uint32]uint64
+	// late holds connections whose readers are behind; news is sent to when there is
+	// one.
+	late []late
+	news chan struct{}
 
 	stop             chan struct{}
 	keeper, listener sync.WaitGroup
@@ -56,7 +56,7 @@ func Start(o Options) (*Session, error) {
 	s := &Session{
 		options: o, began: time.Now(),
 		pids: make(map[uint32]bool), ports: make(map[uint32]bool),
-		told: make(map[string]bool), left: make(map[uint32]uint64), stop: make(chan struct{}),
+		told: make(map[string]bool), news: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.release())
@@ -173,25 +173,31 @@ func (s *Session) listen() {
 	}
 }
 
-// The intervals of keep.
+// The intervals of keep: how often to look at readers that are behind, and at
+// processes.
 const (
-	often  = 50 * time.Millisecond
+	often  = 2 * time.Millisecond
 	seldom = time.Second
 )
 
 // keep looks after connections and processes until the session is closed.
 func (s *Session) keep() {
-	soon, late := time.NewTicker(often), time.NewTicker(seldom)
-	defer soon.Stop()
-	defer late.Stop()
+	survey := time.NewTicker(seldom)
+	defer survey.Stop()
+	var soon <-chan time.Time
 	for {
 		select {
 		case <-s.stop:
 			return
-		case <-soon.C:
-			s.retire(false)
-		case <-late.C:
+		case <-survey.C:
 			s.survey()
+		case <-s.news:
+			soon = time.After(often)
+		case <-soon:
+			soon = nil
+			if s.catchUp() > 0 {
+				soon = time.After(often)
+			}
 		}
 	}
 }

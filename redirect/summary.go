@@ -92,8 +92,8 @@ func (s *Summary) count(w kern.Way, n uint64) {
 	}
 }
 
-// Describe names a connection.
-func Describe(t *kern.Tuple) string {
+// describe names a connection.
+func describe(t *kern.Tuple) string {
 	return fmt.Sprintf("%v to %v", netip.AddrPortFrom(t.Client.Netip(), uint16(t.ClientPort)), netip.AddrPortFrom(t.Server.Netip(), uint16(t.ServerPort)))
 }
 

@@ -2,10 +2,16 @@ package kern
 
 import "github.com/waggle-bpf/waggle/bpf/trace"
 
-// Inspect is run by user space, not attached anywhere: it tells which ends of a
-// connection can leave the map, or have left it, bit 1<<side for each. The arguments are the
-// connection's place, its ID, and 1 if the last message has been put into the short
-// cut so long ago that no thread can still be about to.
+// The bits of what Inspect returns, for the client; the server's are shifted by Server.
+const (
+	CanLeave = 1 << 0 // it can leave the map, or has left it
+	Unread   = 1 << 2 // there is something to be read that came through TCP
+)
+
+// Inspect is run by user space, not attached anywhere: it looks at the ends of a
+// connection. The arguments are the connection's place, its ID, and 1 if the last
+// message has been put into the short cut so long ago that no thread can still be
+// about to.
 //
 //bpf:raw_tracepoint sys_enter
 func Inspect(ctx *trace.RawContext) int32 {
@@ -14,11 +20,13 @@ func Inspect(ctx *trace.RawContext) int32 {
 		return 0
 	}
 	var ends int32
-	if c.removable(Client, ctx.Args[2] != 0) {
-		ends |= 1 << Client
-	}
-	if c.removable(Server, ctx.Args[2] != 0) {
-		ends |= 1 << Server
+	for side := range Server + 1 {
+		if c.removable(side, ctx.Args[2] != 0) {
+			ends |= CanLeave << side
+		}
+		if half(c.Sock[side&1], At.CopiedSeq) != half(c.Sock[(side^1)&1], At.WriteSeq) {
+			ends |= Unread << side
+		}
 	}
 	return ends
 }

@@ -35,6 +35,10 @@ func Send(ctx *sk.MsgContext) sk.Verdict {
 	d.PassedBytes += size
 	if d.Way.Final() {
 		d.Remove = d.leave(c, me)
+		if d.Told == 0 && d.Remove != Reader && c.inMap(me^1) {
+			d.Told = 1
+			report(Sighting{Event: Behind, ID: e.ID, Slot: e.Slot})
+		}
 	}
 	return sk.Pass
 }

@@ -78,8 +78,11 @@ type Direction struct {
 	// thread has done so before.
 	Thread uint64
 	Shared uint32
+	// Told is 1 if user space was told that the reader is behind.
+	Told uint32
 	// Remove is what the next segment is to take out of the map.
 	Remove Removal
+	_      uint32
 }
 
 // Sent is how many messages were sent, either way.
@@ -176,15 +179,33 @@ type Listener struct {
 	PID    uint32
 }
 
-// Sighting tells user space of a program that it does not know, or that splices.
+// Event is what a Sighting is about.
+type Event uint32
+
+// The events.
+const (
+	// NewProgram: a program that is not known listens or connects.
+	NewProgram Event = iota
+	// Spliced: a process reads from an enrolled socket with splice(2).
+	Spliced
+	// SplicedTooLate: the same, and there was something in the short cut, which
+	// splice does not find.
+	SplicedTooLate
+	// Behind: a direction has left the short cut, and its reader has not read all yet
+	// that is there.
+	Behind
+)
+
+// Sighting is news for user space.
 type Sighting struct {
+	// Program and PID are of the process, in all events but Behind.
 	Program
-	PID    uint32
-	Splice uint32 // 1 if it has spliced, from connection ID
-	ID     uint64
-	Slot   uint32
-	// Stuck is 1 if there was something in the short cut, which splice won't find.
-	Stuck uint32
+	PID   uint32
+	Event Event
+	// ID and Slot are of the connection, in all events but NewProgram.
+	ID   uint64
+	Slot uint32
+	_    uint32
 }
 
 // Totals counts since the start.

@@ -35,9 +35,9 @@ func Splice(ctx *spliceArgs) int32 {
 	if bpf.AtomicExchange(&d.Veto, Splices) == Splices {
 		return 0
 	}
-	s := Sighting{Program: running(), PID: bpf.CurrentPID(), Splice: 1, ID: e.ID, Slot: e.Slot}
-	if c.Out[me] == 0 && !empty(c.Queue[me]) {
-		s.Stuck = 1
+	s := Sighting{Program: running(), PID: bpf.CurrentPID(), Event: Spliced, ID: e.ID, Slot: e.Slot}
+	if c.inMap(me) && !empty(c.Queue[me]) {
+		s.Event = SplicedTooLate
 	}
 	report(s)
 	return 0
