@@ -13,7 +13,8 @@ type forwardFlushCmd struct{}
 func (*forwardFlushCmd) Help() string {
 	return `Connections that engine packet has spliced go on when their forwarder is stopped or killed, until the next one adopts them. This ends them, with a reset to both sides, and removes the programs and maps that are pinned for them in this network namespace. Connections of forwarders that run are left alone.
 
-  systemctl stop waggle-forward && waggle forward flush`
+  systemctl stop waggle-forward
+  waggle forward flush`
 }
 
 // Run flushes.

@@ -48,7 +48,7 @@ func (*idleRunCmd) Help() string {
 the first process of a container: it waits for orphans, passes signals on, and leaves nothing running. Without a
 command it watches what runs already.
 
-  waggle idle --port 22 -- /usr/sbin/sshd -D -e
+  waggle idle run --port 22 -- /usr/sbin/sshd -D -e
   waggle idle --port 22 --idle 10m --ignore 10.0.0.0/8 --link /data/home:/home/dev -- /usr/sbin/sshd -D
   waggle idle --port 5432 --on-idle systemd:postgresql
   waggle idle --listen :2222 --to localhost:22 --proxy-from 172.16.0.0/12 -- /usr/sbin/sshd -D
