@@ -118,7 +118,7 @@ func (c *execCmd) call(elf []byte, h *harness.Harness) (_ []byte, err error) {
 	// that it does not.
 	handle, err := obj.Load(load.Options{Programs: []string{harness.Program}})
 	if err != nil {
-		return nil, err
+		return nil, atSource(err, c.Dir)
 	}
 	defer func() { err = errors.Join(err, handle.Close()) }()
 	prog, err := handle.Program(harness.Program)
@@ -179,25 +179,9 @@ func (c *execCmd) faults(h *load.Handle) error {
 	}
 	e := new(faultError)
 	for _, f := range list {
-		e.faults = append(e.faults, fmt.Sprintf("%s:%d: %s", c.sourceFile(f.Pos.File), f.Pos.Line, f.Kind))
+		e.faults = append(e.faults, fmt.Sprintf("%s:%d: %s", sourceFile(c.Dir, f.Pos.File), f.Pos.Line, f.Kind))
 	}
 	return e
-}
-
-// sourceFile names a file as the compiler's messages do: the object knows it
-// below the package's directory, the user from where he stands.
-func (c *execCmd) sourceFile(name string) string {
-	prefix := strings.TrimSuffix(c.Dir, "/") + "/"
-	switch {
-	case filepath.Ext(c.Dir) == ".go":
-		prefix = strings.TrimSuffix(c.Dir, filepath.Base(c.Dir))
-	case prefix == "./":
-		prefix = ""
-	}
-	if _, err := os.Stat(prefix + name); err == nil && !filepath.IsAbs(name) {
-		return prefix + name
-	}
-	return name
 }
 
 // isPackage reports as an error that there is no package, neither a directory with

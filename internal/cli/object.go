@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/waggle-bpf/waggle/compile"
 	"github.com/waggle-bpf/waggle/load"
@@ -58,4 +60,31 @@ func compilePackage(e *env, cfg compile.Config) (*compile.Object, error) {
 		return nil, badInputf("compile %s: no function has a //bpf: directive, so there is no program", cfg.Dir)
 	}
 	return obj, nil
+}
+
+// sourceFile names a source file of the package that a command was given as path, as
+// the compiler's messages do: the object knows it below the package's directory, the
+// user from where he stands. Other files, and those of objects that were compiled
+// elsewhere, keep their names.
+func sourceFile(path, name string) string {
+	prefix := strings.TrimSuffix(path, "/") + "/"
+	switch {
+	case filepath.Ext(path) == ".go":
+		prefix = strings.TrimSuffix(path, filepath.Base(path))
+	case prefix == "./":
+		prefix = ""
+	}
+	if _, err := os.Stat(prefix + name); err == nil && !filepath.IsAbs(name) {
+		return prefix + name
+	}
+	return name
+}
+
+// atSource makes a verifier's refusal name the source file as sourceFile does.
+func atSource(err error, path string) error {
+	var refusal *load.VerifierError
+	if errors.As(err, &refusal) && refusal.Pos.File != "" {
+		refusal.Pos.File = sourceFile(path, refusal.Pos.File)
+	}
+	return err
 }

@@ -76,7 +76,7 @@ func (c *verifyCmd) verify(e *env, obj *load.Object, p load.Program) (*verdict, 
 		if c.Log && errors.As(err, &refusal) {
 			fmt.Fprintln(e.stderr, strings.Join(refusal.Log, "\n"))
 		}
-		return nil, err
+		return nil, atSource(err, c.Object)
 	}
 	defer h.Close()
 	if c.Log {
