@@ -33,6 +33,7 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{nil, 0, ""},
 		{fmt.Errorf("write: %w", syscall.EPIPE), 0, ""},
+		{errors.Join(fmt.Errorf("print: %w", syscall.EPIPE), errors.Join(nil, &faultError{[]string{"a.go:3: x"}})), 3, "fault: a.go:3: x\n"},
 		{context.Canceled, 1, "waggle: context canceled\n"},
 		{errors.New("open x: gone"), 1, "waggle: open x: gone\n"},
 		{errors.Join(errors.New("a"), fmt.Errorf("b: %w", errors.New("c"))), 1, "waggle: a\nwaggle: b: c\n"},

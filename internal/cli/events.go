@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -25,10 +26,12 @@ type eventPrinter struct {
 	named   btf.Type  // what --type says; nil if nothing
 	streams []*eventStream
 	readers sync.WaitGroup
+	ended   context.Context // done when the programs are detached
+	end     context.CancelFunc
 
 	mu  sync.Mutex
 	out *bufio.Writer
-	err error // of writing; the first one
+	err error // the first one of reading or printing
 }
 
 // eventStream is one buffer.
@@ -46,6 +49,7 @@ const perfPadding = 7
 
 func newEventPrinter(e *env, h *load.Handle, cmd *loadCmd) (*eventPrinter, error) {
 	p := &eventPrinter{e: e, cmd: cmd, out: bufio.NewWriterSize(e.stdout, 64<<10), types: h.Object().Spec().Types}
+	p.ended, p.end = context.WithCancel(context.Background())
 	if cmd.Type != "" {
 		t, err := btftext.Find(p.types, cmd.Type)
 		if err != nil {
@@ -78,21 +82,22 @@ func newEventPrinter(e *env, h *load.Handle, cmd *loadCmd) (*eventPrinter, error
 // flushInterval is how long printed events may wait for company.
 const flushInterval = 50 * time.Millisecond
 
-// run prints events until the context ends or a stream fails.
-func (p *eventPrinter) run(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+// run prints events until the context ends, or reading or printing fails.
+func (p *eventPrinter) run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	for _, s := range p.streams {
 		p.readers.Go(func() {
-			// It is drain that ends this, when the programs are detached, and not ctx.
-			for r := range s.All(context.Background()) {
+			// Not ctx ends this: programs run until they are detached. And not Close,
+			// which would come too early for a reader that has not begun.
+			for r := range s.All(p.ended) {
 				if err := p.print(s, r); err != nil {
-					cancel(err)
-					return
+					cancel() // but what comes until the end is counted
 				}
 			}
 			if err := s.Err(); err != nil {
-				cancel(err)
+				p.fail(err)
+				cancel()
 			}
 		})
 	}
@@ -101,22 +106,35 @@ func (p *eventPrinter) run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return
 		case <-flush.C:
 			if err := p.flush(); err != nil {
-				return err
+				return
 			}
 		}
 	}
 }
 
+// fail remembers the first error.
+func (p *eventPrinter) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.err = cmp.Or(p.err, err)
+}
+
 func (p *eventPrinter) flush() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.out.Flush(); err != nil {
-		return fmt.Errorf("print events: %w", err)
+	return p.printed(p.out.Flush())
+}
+
+// printed is an error of writing, remembered if it is the first; with p.mu held.
+func (p *eventPrinter) printed(err error) error {
+	if err != nil {
+		err = fmt.Errorf("print events: %w", err)
+		p.err = cmp.Or(p.err, err)
 	}
-	return nil
+	return err
 }
 
 // print writes one event.
@@ -133,7 +151,7 @@ func (p *eventPrinter) print(s *eventStream, r *load.Record) error {
 	default:
 		_, err = fmt.Fprintf(p.out, "%s: %s\n", s.name, btftext.Text(btftext.Decode(t, r.Data)))
 	}
-	return err
+	return p.printed(err)
 }
 
 func (p *eventPrinter) printJSON(s *eventStream, r *load.Record, t btf.Type) error {
@@ -175,35 +193,30 @@ func (p *eventPrinter) typeOf(s *eventStream, n int) btf.Type {
 
 // drain prints what is still in the buffers; the programs are detached.
 func (p *eventPrinter) drain() {
-	for _, s := range p.streams {
-		if err := s.Close(); err != nil && p.err == nil {
-			p.err = err
-		}
-	}
+	p.end()
 	p.readers.Wait()
 }
 
-// summary tells what became of the events.
+// summary tells what became of the events, even of those that could not be printed.
 func (p *eventPrinter) summary() error {
-	if err := errors.Join(p.err, p.flush()); err != nil {
-		return err
-	}
+	_ = p.flush() // p.err says it
+	errs := []error{p.err}
 	for _, s := range p.streams {
 		stats, err := s.Stats()
-		if err != nil {
-			return err
+		errs = append(errs, err)
+		if err == nil {
+			fmt.Fprintf(p.e.stderr, "%s: %d events, %d lost\n", s.name, stats.Received, stats.Lost())
 		}
-		fmt.Fprintf(p.e.stderr, "%s: %d events, %d lost\n", s.name, stats.Received, stats.Lost())
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // close frees the buffers, whatever happened before.
 func (p *eventPrinter) close() error {
+	p.drain()
 	var errs []error
 	for _, s := range p.streams {
 		errs = append(errs, s.Close())
 	}
-	p.readers.Wait()
 	return errors.Join(errs...)
 }

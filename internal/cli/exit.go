@@ -33,7 +33,6 @@ var exits = []struct {
 	is   func(error) bool
 }{
 	{exitOK, func(err error) bool { return err == nil }},
-	{exitOK, func(err error) bool { return errors.Is(err, syscall.EPIPE) }}, // the reader has seen enough
 	{exitInput, is[diag.List]},
 	{exitInput, is[*diag.Diagnostic]},
 	{exitInput, is[*inputError]},
@@ -65,11 +64,28 @@ func exitCode(err error) int {
 
 // report prints what a user has to know of an error and returns the exit code.
 func report(stderr io.Writer, err error) int {
+	err = heard(err)
 	code := exitCode(err)
 	if code != exitOK {
 		printError(stderr, err)
 	}
 	return code
+}
+
+// heard leaves out of an error that nobody reads our output any more: who has seen
+// enough wants no message about it, but may want the others.
+func heard(err error) error {
+	if list := joined(err); list != nil {
+		var rest []error
+		for _, err := range list {
+			rest = append(rest, heard(err))
+		}
+		return errors.Join(rest...)
+	}
+	if errors.Is(err, syscall.EPIPE) {
+		return nil
+	}
+	return err
 }
 
 // printError prints an error, and each one of those that were joined, on lines of

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -63,7 +62,7 @@ func (c *loadCmd) Run(e *env) (err error) {
 	}
 	h, err := obj.Load(load.Options{PinPath: c.PinPath})
 	if err != nil {
-		return err
+		return atSource(err, c.Object)
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
 	return c.serve(e, h)
@@ -150,22 +149,23 @@ func (c *loadCmd) serve(e *env, h *load.Handle) (err error) {
 	for _, l := range links {
 		fmt.Fprintf(e.stderr, "attached %v\n", l)
 	}
-	if err := out.run(e.ctx); err != nil && !errors.Is(err, context.Canceled) {
-		return err
-	}
+	out.run(e.ctx)
 	var errs []error
 	for _, l := range links {
 		errs = append(errs, l.Close())
 	}
 	out.drain()
-	return errors.Join(append(errs, out.summary(), countedFaults(h))...)
+	return errors.Join(append(errs, out.summary(), c.faults(h))...)
 }
 
-// countedFaults returns the faults of attached programs as an error.
-func countedFaults(h *load.Handle) error {
+// faults returns the faults of attached programs as an error.
+func (c *loadCmd) faults(h *load.Handle) error {
 	list, err := h.Faults()
 	if err != nil {
 		return err
+	}
+	for i := range list {
+		list[i].Pos.File = sourceFile(c.Object, list[i].Pos.File)
 	}
 	return faultsOf(list)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"github.com/waggle-bpf/waggle/httpwatch"
 )
@@ -58,7 +59,8 @@ func (c *traceHTTPCmd) Run(e *env) error {
 	if errors.Is(err, httpwatch.ErrNoInterface) {
 		return badInput(err)
 	}
-	if err != nil && !errors.Is(err, context.Canceled) {
+	// Who reads no more of the output may read the summary.
+	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, syscall.EPIPE) {
 		return err
 	}
 	fmt.Fprintln(e.stderr, sum.String())
