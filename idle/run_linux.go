@@ -95,6 +95,10 @@ func (r *runner) prepare(ctx context.Context) error {
 	return nil
 }
 
+// groupPrefix begins the names of the cgroups that are made for services; the number of
+// the process that watches is behind it.
+const groupPrefix = "waggle-idle-"
+
 // findPlace finds the service's cgroup, or makes one for it. That there is none may be
 // no problem.
 func (r *runner) findPlace(context.Context) (err error) {
@@ -107,7 +111,8 @@ func (r *runner) findPlace(context.Context) (err error) {
 	}
 	own, err := cgroup.Own()
 	if err == nil {
-		r.group, err = cgroup.Make(own, fmt.Sprintf("waggle-idle-%d", os.Getpid()))
+		cgroup.Sweep(own, groupPrefix)
+		r.group, err = cgroup.Make(own, fmt.Sprintf("%s%d", groupPrefix, os.Getpid()))
 	}
 	if err != nil {
 		r.place.err = err

@@ -124,6 +124,25 @@ func Make(parent, name string) (*Group, error) {
 	return &Group{Dir: dir, fd: fd}, nil
 }
 
+// staleAfter is how old the cgroup of a dead process has to be to be swept: what looks
+// dead may live in another process namespace, and be about to start something.
+const staleAfter = time.Minute
+
+// Sweep removes the empty cgroups below parent whose name is prefix and the number of
+// a process that has died: somebody has killed it before it could clean up.
+func Sweep(parent, prefix string) {
+	dirs, _ := filepath.Glob(filepath.Join(parent, prefix+"*"))
+	for _, dir := range dirs {
+		pid, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(dir), prefix))
+		if err != nil || unix.Kill(pid, 0) != unix.ESRCH {
+			continue
+		}
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > staleAfter {
+			_ = unix.Rmdir(dir) // one that is in use stays
+		}
+	}
+}
+
 // FD is for starting a process in the cgroup (CLONE_INTO_CGROUP).
 func (g *Group) FD() int { return int(g.fd.Fd()) }
 

@@ -2,6 +2,7 @@ package cgroup
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/waggle-bpf/waggle/internal/testkit"
 )
@@ -85,5 +87,33 @@ func TestOwn(t *testing.T) {
 	}
 	if dir, err := Of(1 << 30); err == nil {
 		t.Errorf("nobody is in %s", dir)
+	}
+}
+
+// TestSweep: only what is old, empty and nobody's goes.
+func TestSweep(t *testing.T) {
+	parent := testkit.NewCgroup(t)
+	dead := 1 << 30
+	make := func(name string) string {
+		dir := filepath.Join(parent.Path, name)
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.Remove(dir) })
+		return dir
+	}
+	mine, fresh, other := make(fmt.Sprintf("x-%d", os.Getpid())), make(fmt.Sprintf("x-%d", dead)), make(fmt.Sprintf("y-%d", dead+1))
+	old := make(fmt.Sprintf("x-%d", dead+2))
+	before := time.Now().Add(-time.Hour)
+	for _, dir := range []string{mine, other, old} {
+		if err := os.Chtimes(dir, before, before); err != nil {
+			t.Fatal(err)
+		}
+	}
+	Sweep(parent.Path, "x-")
+	for dir, want := range map[string]bool{mine: true, fresh: true, other: true, old: false} {
+		if _, err := os.Stat(dir); (err == nil) != want {
+			t.Errorf("%s: %v", filepath.Base(dir), err)
+		}
 	}
 }

@@ -182,11 +182,12 @@ func (w *Watcher) compare(there []sockets.Socket, now time.Time, first bool) (ev
 	return events
 }
 
-// connections lists the connections to the service, with what they have moved if
-// there are any.
+// connections lists the connections to the service, with what they have moved if that
+// can be known. The kernel gives the list out in pieces, and what happens in between may
+// make it leave one out: whoever is in either list is there.
 func (w *Watcher) connections() ([]sockets.Socket, error) {
 	list, err := w.proc.Connections(w.options.Ports)
-	if err != nil || len(list) == 0 || w.diag == nil {
+	if err != nil || w.diag == nil || len(list) == 0 && len(w.conns) == 0 {
 		return list, err
 	}
 	counted := make(map[key]sockets.Socket, len(list))
@@ -195,8 +196,15 @@ func (w *Watcher) connections() ([]sockets.Socket, error) {
 	})
 	for i := range list {
 		s := &list[i]
-		if c, ok := counted[key{s.Remote, s.Local.Port()}]; ok {
+		k := key{s.Remote, s.Local.Port()}
+		if c, ok := counted[k]; ok {
 			s.Bytes, s.Cookie = c.Bytes, c.Cookie
+			delete(counted, k)
+		}
+	}
+	for k, s := range counted {
+		if w.conns[k] != nil { // else the next look finds it, if it is ours
+			list = append(list, s)
 		}
 	}
 	return list, err
