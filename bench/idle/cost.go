@@ -139,28 +139,32 @@ func callsOf(ctx context.Context, pid int, d time.Duration) (n int, err error) {
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
-	err = wait(ctx, d)
+	// Being attached to interrupts calls, which are made again.
+	err = wait(ctx, time.Second)
+	settled, sizeErr := file.Stat()
+	if err = errors.Join(err, sizeErr); err == nil {
+		err = wait(ctx, d)
+	}
 	_ = cmd.Process.Signal(syscall.SIGINT)
 	_ = cmd.Wait()
 	if err != nil {
 		return 0, err
 	}
 	text, err := os.ReadFile(file.Name())
-	return countCalls(text), err
+	if err != nil {
+		return 0, err
+	}
+	return countCalls(text[settled.Size():]), nil
 }
 
-// countCalls counts the lines of strace in which a call begins. The first of each thread
-// does not: that is where the thread waits when strace comes.
+// countCalls counts the lines of strace in which a call begins.
 func countCalls(text []byte) (n int) {
-	seen := make(map[string]bool)
 	for line := range bytes.Lines(text) {
-		thread, call, _ := bytes.Cut(line, []byte(" "))
+		_, call, _ := bytes.Cut(line, []byte(" "))
 		call = bytes.TrimLeft(call, " ")
-		began := !bytes.HasPrefix(call, []byte("<...")) && !bytes.HasPrefix(call, []byte("+++")) && !bytes.HasPrefix(call, []byte("restart_syscall"))
-		if waits := bytes.Contains(call, []byte("<unfinished")) || bytes.Contains(call, []byte("<detached")); began && (seen[string(thread)] || !waits) {
+		if !bytes.HasPrefix(call, []byte("<...")) && !bytes.HasPrefix(call, []byte("+++")) && !bytes.Contains(call, []byte("<detached")) {
 			n++
 		}
-		seen[string(thread)] = true
 	}
 	return n
 }

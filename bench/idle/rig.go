@@ -75,6 +75,7 @@ func start(ctx context.Context, watcher, idle string) (*waggle, error) {
 	}
 	w := &waggle{dir: dir, lines: make(chan string, 16), ended: make(chan struct{})}
 	w.cmd = exec.CommandContext(ctx, "/proc/self/exe", append(args, "--", "/proc/self/exe", roleServe, servicePort)...)
+	w.cmd.Cancel = func() error { return w.cmd.Process.Signal(syscall.SIGTERM) } // it cleans up
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	out, err := w.cmd.StderrPipe()
 	if err != nil {
