@@ -36,6 +36,7 @@ func offsets(spec *btf.Spec) (at kern.Offsets, err error) {
 		{"socket", "sk", &at.SocketSk},
 		{"task_struct", "files", &at.Files},
 		{"task_struct", "mm", &at.MM},
+		{"task_struct", "tgid", &at.TGID},
 		{"files_struct", "fdt", &at.FDTable},
 		{"fdtable", "max_fds", &at.MaxFDs},
 		{"fdtable", "fd", &at.FD},

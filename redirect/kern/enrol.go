@@ -41,7 +41,7 @@ func Enrol(ctx *sk.OpsContext) sk.Reply {
 
 // listening runs in the process that calls listen(2).
 func listening(ctx *sk.OpsContext) {
-	l := Listener{Program: running(), PID: bpf.CurrentPID()}
+	l := Listener{Program: running(), PID: process()}
 	l.Manner = mannerOf(&l.Program, l.PID)
 	Listeners.Update(ctx.LocalPort, l, bpf.Any)
 }
@@ -97,7 +97,7 @@ func connecting(ctx *sk.OpsContext) {
 		return
 	}
 	if e := Ends.GetOrCreate(s); e != nil {
-		e.PID = bpf.CurrentPID()
+		e.PID = process()
 		e.Program = running()
 	}
 }

@@ -44,6 +44,10 @@ func fit(sock uint64) bool {
 	return !SkipKernel || half(sock, At.KernSock)>>(At.KernSockBit&31)&1 == 0
 }
 
+// process returns the number of the current process. Programs of the kind sockops can't
+// ask for it before Linux 6.10.
+func process() uint32 { return half(bpf.GetCurrentTask(), At.TGID) }
+
 // running returns the current process's program.
 func running() (p Program) {
 	file := word(word(bpf.GetCurrentTask(), At.MM), At.ExeFile)

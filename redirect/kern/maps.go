@@ -10,7 +10,7 @@ type Offsets struct {
 	UserData            uint32 // sk_user_data in struct sock
 	IngressMsg, Refcnt  uint32 // in struct sk_psock
 	SocketSk            uint32 // sk in struct socket
-	Files, MM           uint32 // in struct task_struct
+	Files, MM, TGID     uint32 // in struct task_struct
 	FDTable             uint32 // fdt in struct files_struct
 	MaxFDs, FD          uint32 // in struct fdtable
 	PrivateData, Inode  uint32 // in struct file; f_inode

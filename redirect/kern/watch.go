@@ -35,7 +35,7 @@ func Splice(ctx *spliceArgs) int32 {
 	if bpf.AtomicExchange(&d.Veto, Splices) == Splices {
 		return 0
 	}
-	s := Sighting{Program: running(), PID: bpf.CurrentPID(), Event: Spliced, ID: e.ID, Slot: e.Slot}
+	s := Sighting{Program: running(), PID: process(), Event: Spliced, ID: e.ID, Slot: e.Slot}
 	if c.inMap(me) && !empty(c.Queue[me]) {
 		s.Event = SplicedTooLate
 	}
