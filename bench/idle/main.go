@@ -37,6 +37,7 @@ type options struct {
 	rate     int
 	rounds   int
 	json     bool
+	watcher  string // "" for all
 }
 
 // The roles that this program has beside measuring, as its first argument.
@@ -71,6 +72,7 @@ func run() error {
 	flag.DurationVar(&o.duration, "duration", 20*time.Second, "length of each measurement")
 	flag.IntVar(&o.rate, "rate", 200, "messages per second, over all connections")
 	flag.IntVar(&o.rounds, "rounds", 5, "measurements of the time to the stop")
+	flag.StringVar(&o.watcher, "watcher", "", "measure this one only")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -134,7 +136,11 @@ func measure(ctx context.Context, o *options) error {
 	if !o.json {
 		fmt.Printf("%-8s %12s %12s %14s %12s %10s\n", "watcher", "connections", "CPU ms/min", "wake-ups/min", "calls/min", "memory MB")
 	}
-	for _, watcher := range watchers {
+	chosen := watchers
+	if o.watcher != "" {
+		chosen = []string{o.watcher}
+	}
+	for _, watcher := range chosen {
 		for _, n := range sizes {
 			if watcher == "proxy" {
 				n = min(n, mostProxied)
@@ -146,7 +152,7 @@ func measure(ctx context.Context, o *options) error {
 			print(r, "%-8s %12d %12.1f %14.0f %12.0f %10.1f\n", r.Watcher, r.Connections, r.CPU, r.Wakeups, r.Calls, r.Memory)
 		}
 	}
-	for _, watcher := range watchers {
+	for _, watcher := range chosen {
 		d := delay{Watcher: watcher}
 		for range o.rounds {
 			took, err := timeToStop(ctx, watcher)
