@@ -75,17 +75,14 @@ func report(stderr io.Writer, err error) int {
 // heard leaves out of an error that nobody reads our output any more: who has seen
 // enough wants no message about it, but may want the others.
 func heard(err error) error {
-	if list := joined(err); list != nil {
-		var rest []error
-		for _, err := range list {
-			rest = append(rest, heard(err))
-		}
-		return errors.Join(rest...)
+	if !errors.Is(err, syscall.EPIPE) {
+		return err
 	}
-	if errors.Is(err, syscall.EPIPE) {
-		return nil
+	var rest []error
+	for _, part := range joined(err) {
+		rest = append(rest, heard(part))
 	}
-	return err
+	return errors.Join(rest...)
 }
 
 // printError prints an error, and each one of those that were joined, on lines of
