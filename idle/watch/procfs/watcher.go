@@ -29,20 +29,30 @@ type Options struct {
 	// PID is a process in the network namespace to watch; 0 for the calling thread's.
 	// Bytes are known of the latter only.
 	PID int
-	// Every is how often to look: every half second if it is 0. It is less often
+	// Every is the pause between two looks: half a second if it is 0. It is longer
 	// if looking takes long.
 	Every time.Duration
 
-	share int // other than the usual
+	eager bool // don't mind how long looking takes
 }
 
 const (
 	defaultEvery = 500 * time.Millisecond
-	// Of the time, 1/defaultShare is spent looking, at most. The kernel goes through
-	// its whole table of connections each time, which has its size by the machine's
-	// memory: 256 Ki places take 15 ms.
-	defaultShare = 20
+	// The kernel goes through its whole table of connections each time, which has its
+	// size by the machine's memory: 256 Ki places take 15 ms. Of the time, a
+	// twentieth is spent looking, or more if the pause would be longer than that of
+	// a second from look to look; but no more than a fifth.
+	fewest, most = 20, 5
+	longest      = 850 * time.Millisecond
 )
+
+// pause is how long to wait after a look that took so long.
+func (o *Options) pause(took time.Duration) time.Duration {
+	if o.eager {
+		return o.Every
+	}
+	return max(o.Every, min(fewest*took, longest), most*took)
+}
 
 // Watcher looks which connections there are.
 type Watcher struct {
@@ -73,9 +83,6 @@ type conn struct {
 func Open(o Options) (*Watcher, error) {
 	if o.Every <= 0 {
 		o.Every = defaultEvery
-	}
-	if o.share == 0 {
-		o.share = defaultShare
 	}
 	w := &Watcher{options: o, conns: make(map[key]*conn)}
 	var err error
@@ -122,7 +129,7 @@ func (w *Watcher) Run(ctx context.Context, sink func(watch.Event)) error {
 		for _, e := range events {
 			sink(e)
 		}
-		pause := time.NewTimer(max(w.options.Every, time.Duration(w.options.share)*time.Since(began)))
+		pause := time.NewTimer(w.options.pause(time.Since(began)))
 		select {
 		case <-ctx.Done():
 			pause.Stop()

@@ -24,7 +24,7 @@ const every = 20 * time.Millisecond
 
 func open(t *testing.T, o Options) *Watcher {
 	t.Helper()
-	o.Every, o.share = every, 1
+	o.Every, o.eager = every, true
 	w, err := Open(o)
 	if err != nil {
 		t.Fatal(err)
@@ -111,6 +111,20 @@ func TestCompare(t *testing.T) {
 		}
 		if got := strings.Join(got, ", "); got != step.want {
 			t.Errorf("step %d: got %s, want %s", i, got, step.want)
+		}
+	}
+}
+
+func TestPause(t *testing.T) {
+	o := Options{Every: defaultEvery}
+	for took, want := range map[time.Duration]time.Duration{
+		0:                      500 * time.Millisecond,
+		30 * time.Millisecond:  600 * time.Millisecond,
+		100 * time.Millisecond: 850 * time.Millisecond,
+		time.Second:            5 * time.Second,
+	} {
+		if got := o.pause(took); got != want {
+			t.Errorf("after %v: %v, want %v", took, got, want)
 		}
 	}
 }
