@@ -30,7 +30,7 @@ const (
 //   - Under load it stays one record behind. No record then lies at its
 //     position, no wake-up happens, and it looks for more by itself after a
 //     pause. Reader and programs meet once in hundreds of records instead of
-//     at each.
+//     at each. (Not if that record is large: its space is worth more.)
 //   - When little comes, it publishes its true position and sleeps: the next
 //     record wakes it, or the flush interval ends if the program forbade that.
 type ring struct {
@@ -65,6 +65,9 @@ const (
 	// enough for the memory that all CPUs look at, often enough for programs
 	// that demand wake-ups while a certain amount is unread.
 	giveBack = 16 << 10
+	// keepPart is the part of a buffer, an eighth, that may stay without being
+	// given back.
+	keepPart = 8
 	// drainPatience is how long a closing reader waits for a program to
 	// submit a record it had reserved.
 	drainPatience = 100 * time.Millisecond
@@ -146,7 +149,7 @@ func (r *ring) header(pos uint64) uint32 {
 
 // take moves behind the record at r.pos. Those before are done with.
 func (r *ring) take(length uint32, rec *Record) {
-	if r.pos-r.published > min(giveBack, r.mask/8) {
+	if r.pos-r.published > min(giveBack, r.mask/keepPart) {
 		r.publish(r.pos)
 	}
 	size := uint64(length &^ (ringBusy | ringDiscard))
@@ -167,7 +170,7 @@ func (r *ring) publish(pos uint64) {
 
 // pause waits until there may be more. On return, look again.
 func (r *ring) pause() error {
-	if r.batch >= busyBatch {
+	if r.batch >= busyBatch && r.pos-r.last <= r.mask/keepPart {
 		return r.breathe()
 	}
 	return r.sleep()
@@ -185,8 +188,9 @@ func (r *ring) breathe() error {
 	if signalled {
 		r.fill = max(minFill, r.fill/2)
 	} else {
-		r.fill = min(r.fill+r.fill/16, maxFill(r.mask+1))
+		r.fill += r.fill / 16
 	}
+	r.fill = min(r.fill, maxFill(r.mask+1))
 	return err
 }
 
