@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -20,17 +21,22 @@ func daemon(t *testing.T) (socket string, asked func() []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var mu sync.Mutex // of what follows
 	var list []string
 	running := map[string]bool{"web": false}
 	mux := http.NewServeMux()
 	handle := func(verb string, to bool) {
 		mux.HandleFunc("POST /containers/{name}/"+verb, func(w http.ResponseWriter, r *http.Request) {
 			name := r.PathValue("name")
+			mu.Lock()
+			defer mu.Unlock()
 			list = append(list, strings.TrimSuffix(verb+" "+name+" "+r.URL.RawQuery, " "))
 			is, ok := running[name]
 			switch {
 			case name == "slow":
+				mu.Unlock()
 				<-r.Context().Done()
+				mu.Lock()
 			case name == "broken":
 				http.Error(w, "not JSON", http.StatusInternalServerError)
 			case !ok:
@@ -49,7 +55,11 @@ func daemon(t *testing.T) (socket string, asked func() []string) {
 	server := &http.Server{Handler: mux}
 	go func() { _ = server.Serve(l) }()
 	t.Cleanup(func() { server.Close() })
-	return socket, func() []string { return list }
+	return socket, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return list
+	}
 }
 
 func TestContainer(t *testing.T) {

@@ -134,7 +134,10 @@ func TestUnit(t *testing.T) {
 	if err := (&Unit{Name: "x.socket"}).Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := strings.Join(m.asked, ", "), "start sshd.service replace, stop sshd.service replace, start x.socket replace"; got != want {
+	m.mu.Lock()
+	asked := strings.Join(m.asked, ", ")
+	m.mu.Unlock()
+	if got, want := asked, "start sshd.service replace, stop sshd.service replace, start x.socket replace"; got != want {
 		t.Errorf("asked for %s, want %s", got, want)
 	}
 	for name, want := range map[string]string{
