@@ -173,7 +173,7 @@ func TestSignals(t *testing.T) {
 func TestStubborn(t *testing.T) {
 	t.Parallel()
 	testkit.RequireTool(t, "setsid")
-	p := waggle(t, "--kill-after", "300ms", "--idle", "100ms", "--", "/bin/sh", "-c",
+	p := waggle(t, "--kill-after", "1s", "--idle", "2s", "--", "/bin/sh", "-c",
 		`trap '' TERM; setsid sh -c 'trap "" TERM; echo child $$; while :; do sleep 0.01; done' & wait; while :; do sleep 0.01; done`)
 	child, _ := strconv.Atoi(p.Expect(`^child (\d+)$`)[1])
 	p.Expect("stopping: idle for ")
