@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -29,21 +31,50 @@ func attachTracepoint(s *site) ([]*Link, error) {
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, &UnsupportedError{Feature: "tracepoint " + name, Err: err}
+	case refusedByEvent.MatchString(fmt.Sprint(err)):
+		return nil, fmt.Errorf("to tracepoint %s: the program reads its context beyond the event's fields%s", name, fieldsOf(name))
 	case err != nil && !hasTraceFS():
 		return nil, &UnsupportedError{Feature: "tracefs mounted (mount -t tracefs tracefs /sys/kernel/tracing)", Err: err}
 	}
 	return s.single("tracepoint "+name, l, err)
 }
 
-// hasTraceFS tells whether the file system that numbers tracepoints is mounted where
-// cilium/ebpf looks for it.
-func hasTraceFS() bool {
+// refusedByEvent is how cilium/ebpf words the answer EACCES of perf_event_set_bpf_prog
+// (kernel/events/core.c), which it doesn't always wrap, with and without a link.
+var refusedByEvent = regexp.MustCompile(`(bpf perf link|perf event bpf program): ` + syscall.EACCES.Error() + `$`)
+
+// hasTraceFS tells whether the file system that numbers tracepoints is mounted.
+func hasTraceFS() bool { return traceFS() != "" }
+
+// traceFS is where tracefs is mounted, of the places where cilium/ebpf looks for it;
+// empty if it isn't.
+func traceFS() string {
 	for _, dir := range []string{"/sys/kernel/tracing", "/sys/kernel/debug/tracing"} {
 		if _, err := os.Stat(dir + "/events"); err == nil {
-			return true
+			return dir
 		}
 	}
-	return false
+	return ""
+}
+
+// eventField is a line of a tracepoint's format file.
+var eventField = regexp.MustCompile(`(?m)^\s*field:.*\boffset:(\d+);\s*size:(\d+);`)
+
+// fieldsOf says where the fields of a tracepoint end, and where they are listed; empty
+// if nobody tells.
+func fieldsOf(tracepoint string) string {
+	path := traceFS() + "/events/" + tracepoint + "/format"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	end := 0
+	for _, m := range eventField.FindAllStringSubmatch(string(text), -1) {
+		offset, _ := strconv.Atoi(m[1])
+		size, _ := strconv.Atoi(m[2])
+		end = max(end, offset+size)
+	}
+	return fmt.Sprintf(", which end at byte %d (%s)", end, path)
 }
 
 func attachRawTracepoint(s *site) ([]*Link, error) {
