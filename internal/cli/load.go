@@ -4,11 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"slices"
 	"strconv"
-
-	"github.com/cilium/ebpf"
 
 	"github.com/waggle-bpf/waggle/load"
 )
@@ -45,10 +42,8 @@ faults are printed, and after faults the exit code is 3.
 
 // Run loads, attaches and prints until the command is interrupted.
 func (c *loadCmd) Run(e *env) (err error) {
-	for _, name := range c.Interface {
-		if _, err := net.InterfaceByName(name); err != nil {
-			return badInputf("find interface %s: there is none of that name", name)
-		}
+	if err := c.checkPlaces(); err != nil {
+		return err
 	}
 	obj, err := openObject(e, c.Object, c.boundFlag)
 	if err != nil {
@@ -66,26 +61,6 @@ func (c *loadCmd) Run(e *env) (err error) {
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
 	return c.serve(e, h)
-}
-
-// Program types that are attached to something the user has to name.
-var (
-	onInterface = []ebpf.ProgramType{ebpf.XDP, ebpf.SchedCLS, ebpf.SocketFilter}
-	onCgroup    = []ebpf.ProgramType{ebpf.CGroupSKB, ebpf.CGroupSock, ebpf.CGroupSockAddr, ebpf.CGroupSockopt,
-		ebpf.CGroupSysctl, ebpf.CGroupDevice, ebpf.SockOps}
-)
-
-// checkTargets finds a missing flag before anything is loaded.
-func (c *loadCmd) checkTargets(obj *load.Object) error {
-	for _, p := range obj.Programs() {
-		switch {
-		case len(c.Interface) == 0 && slices.Contains(onInterface, p.Type):
-			return badInputf("attach %s: name a network interface for %s programs with -i", p.Name, p.Kind)
-		case c.Cgroup == "" && slices.Contains(onCgroup, p.Type):
-			return badInputf("attach %s: name a control group for %s programs with --cgroup", p.Name, p.Kind)
-		}
-	}
-	return nil
 }
 
 // setAll sets variables in the order of their names.

@@ -43,7 +43,7 @@ func (c *traceHTTPCmd) Run(e *env) error {
 		return badInputf("ring of %d MiB: it has 1 to %d", c.Ring, maxRing)
 	}
 	o := httpwatch.Options{
-		Interfaces: c.Interface,
+		Interfaces: distinct(c.Interface),
 		Port:       c.Port,
 		Sink:       httpwatch.NewTextSink(e.stdout),
 		RingBytes:  c.Ring << 20,
