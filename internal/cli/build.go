@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/parser"
 	"go/token"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/waggle-bpf/waggle/compile"
 	"github.com/waggle-bpf/waggle/internal/bindgen"
+	"github.com/waggle-bpf/waggle/internal/suggest"
 )
 
 // buildCmd is waggle build.
@@ -48,13 +50,17 @@ func (c *buildCmd) Run(e *env) error {
 		return err
 	}
 	start := time.Now()
+	dump := &counter{w: e.stdout}
 	obj, err := compilePackage(e, compile.Config{
-		Dir: c.Dir, GOARCH: c.Arch, Dump: e.stdout, DumpPass: c.Dump, DumpFunc: c.Func, Bound: bounds[c.Bound],
+		Dir: c.Dir, GOARCH: c.Arch, Dump: dump, DumpPass: c.Dump, DumpFunc: c.Func, Bound: bounds[c.Bound],
 	})
 	if err != nil {
 		return err
 	}
 	took := time.Since(start)
+	if c.Func != "" && dump.n == 0 {
+		return c.noFunction()
+	}
 	if c.Output == "" {
 		c.Output = obj.Package.Name() + ".o"
 	}
@@ -80,6 +86,9 @@ func (c *buildCmd) complete() error {
 	if arches := compile.Arches(); c.Arch != "" && !slices.Contains(arches, c.Arch) {
 		return badInputf("compile for %q: there are %s", c.Arch, strings.Join(arches, ", "))
 	}
+	if c.Func != "" && c.Dump == "" {
+		return badInputf("print function %s: name a stage with --dump, or all", c.Func)
+	}
 	if c.Go == "" {
 		return nil
 	}
@@ -90,6 +99,26 @@ func (c *buildCmd) complete() error {
 		return badInputf("write bindings %s: go:embed needs the object in the same directory, not at %s", c.Go, c.Output)
 	}
 	return nil
+}
+
+// counter counts what is written.
+type counter struct {
+	w io.Writer
+	n int
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	c.n += len(p)
+	return c.w.Write(p)
+}
+
+// noFunction says that there was nothing to print of the function.
+func (c *buildCmd) noFunction() error {
+	hint := ""
+	if best := suggest.Closest(c.Func, functions(c.Dir)); best != "" && best != c.Func {
+		hint = "; did you mean " + best + "?"
+	}
+	return badInputf("print function %s: no program needs one of that name, or it is part of its callers after %s%s", c.Func, c.Dump, hint)
 }
 
 // bindings writes the Go file beside the object.
