@@ -39,9 +39,9 @@ type Options struct {
 type Watcher struct {
 	options Options
 	forward *forward.Forwarder
-	port    uint16
 
 	mu    sync.Mutex // of what follows, and of sink
+	port  uint16
 	sink  func(watch.Event)
 	early []watch.Event                 // before there was a sink
 	conns map[netip.AddrPort]watch.Conn // by who connected to us, whoever that speaks for
@@ -65,6 +65,8 @@ func Open(o Options) (*Watcher, error) {
 	cfg.Persist = false
 	w := &Watcher{options: o, conns: make(map[netip.AddrPort]watch.Conn)}
 	w.sink = func(e watch.Event) { w.early = append(w.early, e) }
+	w.mu.Lock() // clients may come before the port is known
+	defer w.mu.Unlock()
 	w.forward, err = forward.New(cfg, forward.Options{Gate: w, Ended: w.ended, Notice: o.Notice})
 	if err != nil {
 		return nil, err
