@@ -44,13 +44,14 @@ func (l *layouts) of(t types.Type) *layout {
 		panic("BUG: layout of a tuple " + tuple.String())
 	}
 	lay.size, lay.align = l.sizes.Sizeof(t), l.sizes.Alignof(t)
-	leaves, ok := l.flatten(nil, t, 0)
-	if !ok || len(leaves) > maxFlatLeaves || lay.size > maxFlatSize {
-		lay.inMemory = true
-	} else {
-		lay.leaves = leaves
-	}
 	l.memo[t] = lay
+	lay.inMemory = true
+	if lay.size < 0 || lay.size > maxFlatSize { // less than none does not fit in an int64
+		return lay
+	}
+	if leaves, ok := l.flatten(nil, t, 0); ok && len(leaves) <= maxFlatLeaves {
+		lay.inMemory, lay.leaves = false, leaves
+	}
 	return lay
 }
 
@@ -118,7 +119,7 @@ func (l *layouts) flattenArray(out []leaf, a *types.Array, off int64) ([]leaf, b
 		return out, len(out)-before <= maxArrayLeaves/2
 	}
 	ok := true
-	for i := int64(0); i < a.Len(); i++ {
+	for i := int64(0); i < a.Len() && size > 0; i++ {
 		if out, ok = l.flatten(out, a.Elem(), off+i*size); !ok || len(out)-before > maxArrayLeaves {
 			return nil, false
 		}

@@ -28,7 +28,14 @@ func (f *fn) newSlot(name string, t types.Type) *ir.Value {
 	return f.newRawSlot(name, lay.size, max(lay.align, 1))
 }
 
+// maxSlot bounds a variable before it is known whether it stays one: far more than
+// the stack has, and little enough to go on with.
+const maxSlot = 64 << 10
+
 func (f *fn) newRawSlot(name string, size, align int64) *ir.Value {
+	if size < 0 || size > maxSlot {
+		f.fail(f.pos, subset.StackSize, "keep large values in a bpf.Scratch map", "a value of %d bytes is needed on the stack, which has 512", uint64(size))
+	}
 	v := f.emit(ir.OpSlotAddr, ir.Ptr)
 	v.Aux = f.ir.NewSlot(name, size, align, f.pos)
 	return v
