@@ -79,7 +79,41 @@ func (l *loader) checkSignature(decl *ast.FuncDecl, fn *types.Func, kind *abi.Pr
 	}
 	if sig.Results().Len() != 1 || !isInteger(sig.Results().At(0).Type()) {
 		l.refuse(decl.Name.Pos(), codeResult, "a //bpf:%s program returns one integer, its verdict", kind.Name)
+		return
 	}
+	want := verdicts[kind.Context]
+	if got := libraryName(sig.Results().At(0).Type()); want != "" && got != "" && got != want {
+		l.errorf(decl.Name.Pos(), codeResult, "return "+want, "a //bpf:%s program returns %s, another hook's verdict", kind.Name, got)
+	}
+}
+
+// verdicts has the types of what programs return, by their contexts. Any integer
+// that is not of the library does, too.
+var verdicts = map[string]string{
+	"xdp.Context":            "xdp.Action",
+	"tc.Context":             "tc.Action",
+	"sk.SkbContext":          "sk.Verdict",
+	"sk.MsgContext":          "sk.Verdict",
+	"sk.LookupContext":       "sk.Verdict",
+	"sk.OpsContext":          "sk.Reply",
+	"sk.FilterContext":       "sk.Keep",
+	"cgroup.SkbContext":      "cgroup.Verdict",
+	"cgroup.SockContext":     "cgroup.Verdict",
+	"cgroup.SockAddrContext": "cgroup.Verdict",
+}
+
+// libraryName returns the name of a type of the library, "xdp.Action"; "" if t is
+// another type.
+func libraryName(t types.Type) string {
+	named, ok := types.Unalias(t).(*types.Named)
+	if !ok || named.Obj().Pkg() == nil {
+		return ""
+	}
+	pkg, ok := strings.CutPrefix(named.Obj().Pkg().Path()+"/", bpfPath+"/")
+	if !ok {
+		return ""
+	}
+	return strings.ReplaceAll(pkg, "/", ".") + named.Obj().Name()
 }
 
 func (l *loader) refuseContext(name *ast.Ident, kind *abi.ProgramKind) {
