@@ -184,7 +184,7 @@ func confused(p *ebpf.ProgramSpec, err error) *VerifierError {
 		Program:  p.Name,
 		Pos:      sourceOf(p, -1),
 		Sentence: "is more than the verifier can follow",
-		Hint:     "shorter loops, fewer branches in loops",
+		Hint:     "shorter loops, fewer branches in loops; or let the kernel end loops with --bound",
 		Message:  unwrapped(err).Error(),
 		Err:      err,
 	}
