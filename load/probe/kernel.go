@@ -12,19 +12,33 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/features"
+
+	"github.com/waggle-bpf/waggle/load/internal/capability"
 )
 
 func kernel() []Feature {
 	return runAll(Kernel, []test{
-		{"bounded loops", "5.3", "loops", features.HaveBoundedLoops},
-		{"large programs", "5.2", "programs of more than 4096 instructions", features.HaveLargeInstructions},
-		{"loops ended by the kernel", "6.9", "waggle exec, where the number of iterations depends on data", MayGoto},
-		{"instruction set v3", "5.1", "objects built for it, waggle's among them", features.HaveV3ISA},
-		{"instruction set v4", "6.6", "objects built for it", features.HaveV4ISA},
+		{"bounded loops", "5.3", "loops", verifier(features.HaveBoundedLoops)},
+		{"large programs", "5.2", "programs of more than 4096 instructions", verifier(features.HaveLargeInstructions)},
+		{"loops ended by the kernel", "6.9", "waggle exec, where the number of iterations depends on data", verifier(MayGoto)},
+		{"instruction set v3", "5.1", "objects built for it, waggle's among them", verifier(features.HaveV3ISA)},
+		{"instruction set v4", "6.6", "objects built for it", verifier(features.HaveV4ISA)},
 		{"type information", "", "tracing with BTF, iterators, CO-RE", kernelTypes},
 		{"just-in-time compiler", "", "speed", jit},
 		{"unlocked kernel", "", "tracing programs that read kernel memory", lockdown},
 	})
+}
+
+// verifier is a test of what the verifier knows. It is stricter with those who lack
+// CAP_BPF or CAP_PERFMON: what it refuses them it may know all the same.
+func verifier(run func() error) func() error {
+	return func() error {
+		err := run()
+		if _, lacks := capability.Missing(capability.BPF, capability.Perfmon); lacks && errors.Is(err, ebpf.ErrNotSupported) {
+			return syscall.EPERM
+		}
+		return err
+	}
 }
 
 // MayGoto asks for the instruction that ends loops.
