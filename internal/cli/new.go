@@ -32,6 +32,20 @@ Go module it becomes one.
   go test ./... && go build && sudo ./hits -i eth0`
 }
 
+// reserved are the first elements of the standard library's import paths, and what else
+// the go command means by such names: a module of that name can't be imported, or not
+// built.
+var reserved = strings.Fields(`
+	all archive arena bufio builtin bytes cmd cmp compress container context crypto database debug embed encoding errors expvar
+	flag fmt go hash html image index internal io iter log main maps math mime net os path plugin reflect regexp runtime
+	simd slices sort std strconv strings structs sync syscall testdata testing text time tool unicode unique unsafe vendor weak work`)
+
+// device is a file name that stands for a device on Windows, wherever it is; modules
+// may not have such names.
+var device = regexp.MustCompile(`(?i)^(con|prn|aux|nul|(com|lpt)[0-9])$`)
+
+func taken(name string) bool { return slices.Contains(reserved, name) || device.MatchString(name) }
+
 var projectName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]*$`)
 
 // Run writes the files and compiles the kernel package; if that goes wrong
@@ -40,6 +54,9 @@ func (c *newCmd) Run(e *env) (err error) {
 	name := filepath.Base(filepath.Clean(c.Name))
 	if !projectName.MatchString(name) {
 		return badInputf("make project %q: a name has letters, digits, - and _, and begins with a letter", c.Name)
+	}
+	if taken(name) {
+		return badInputf("make project %q: the name is taken, by a package of Go's own or by Windows", c.Name)
 	}
 	files, err := scaffold.Files(name, c.Kind)
 	if err != nil {
