@@ -118,6 +118,33 @@ func TestGuess(t *testing.T) {
 	}
 }
 
+// TestRecord finds the type of a buffer's records, whose constants have Go's names, be
+// they the object's own, another package's, or like neither.
+func TestRecord(t *testing.T) {
+	protocol := &btf.Enum{Name: "packet_Proto", Size: 1, Values: []btf.EnumValue{
+		{Name: "packet_ProtoTCP", Value: 6}, {Name: "packet_ProtoUDP", Value: 17}, {Name: "other_Proto", Value: 18},
+	}}
+	own := &btf.Enum{Name: "My_State", Size: 1, Values: []btf.EnumValue{{Name: "My_Open", Value: 1}}}
+	event := &btf.Struct{Name: "event", Size: 4, Members: []btf.Member{
+		{Name: "P", Type: array(&btf.Typedef{Name: "x", Type: protocol}, 3)}, {Name: "S", Type: own, Offset: 24},
+	}}
+	b, err := btf.NewBuilder([]btf.Type{&btf.Typedef{Name: "waggle_record_Events", Type: event}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := b.Spec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "{P:[packet.ProtoUDP packet.ProtoTCP other_Proto] S:My_Open}"
+	if got := Text(Decode(Record(spec, "Events"), []byte{17, 6, 18, 1})); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if Record(spec, "Others") != nil || Record(nil, "Events") != nil {
+		t.Error("found a type where there is none")
+	}
+}
+
 // FuzzDecode gives every type more or less memory than it needs.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte("curl\x00\x00\x01\x02\x03"))

@@ -2,6 +2,7 @@ package btftext
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -30,7 +31,7 @@ func Find(spec *btf.Spec, name string) (btf.Type, error) {
 }
 
 // Record returns the type of the records of a buffer, which objects of waggle's
-// compiler tell; nil if the object doesn't.
+// compiler tell, with constants by their Go names; nil if the object doesn't.
 func Record(spec *btf.Spec, mapName string) btf.Type {
 	if spec == nil {
 		return nil
@@ -39,7 +40,42 @@ func Record(spec *btf.Spec, mapName string) btf.Type {
 	if err := spec.TypeByName(abi.RecordPrefix+mapName, &t); err != nil {
 		return nil
 	}
-	return t
+	record := btf.Copy(t)
+	goNames(record, make(map[btf.Type]bool))
+	return record
+}
+
+// goName is how waggle's compiler names types and constants of other packages than the
+// object's own, packet.ProtoUDP say, in BTF, whose names are C identifiers. Packages have
+// lower case names, what they export begins with a capital.
+var goName = regexp.MustCompile(`^([a-z][a-z0-9]*)_(\p{Lu}\w*)$`)
+
+// goNames gives the constants in a type their Go names back.
+func goNames(t btf.Type, seen map[btf.Type]bool) {
+	if seen[t] {
+		return
+	}
+	seen[t] = true
+	switch t := t.(type) {
+	case *btf.Typedef:
+		goNames(t.Type, seen)
+	case *btf.Array:
+		goNames(t.Type, seen)
+	case *btf.Struct:
+		for _, m := range t.Members {
+			goNames(m.Type, seen)
+		}
+	case *btf.Enum:
+		typ := goName.FindStringSubmatch(t.Name)
+		if typ == nil {
+			return // of the object's own package
+		}
+		for i := range t.Values {
+			if m := goName.FindStringSubmatch(t.Values[i].Name); m != nil && m[1] == typ[1] {
+				t.Values[i].Name = m[1] + "." + m[2]
+			}
+		}
+	}
 }
 
 // Guess returns the struct that records of an object most likely are, since
