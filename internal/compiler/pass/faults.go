@@ -113,9 +113,9 @@ func countFaults(m *ir.Module, f *ir.Func, blocks []*ir.Block, leave *ir.Block) 
 	add := f.NewBlock()
 	add.Pos = f.Pos
 	count.SetIf(found, add, leave, f.Pos)
-	old := add.Append(ir.OpLoad, ir.I64, f.Pos, counter)
 	one := add.Append(ir.OpConst, ir.I64, f.Pos)
 	one.Int = 1
-	add.Append(ir.OpStore, ir.Void, f.Pos, counter, add.Append(ir.OpAdd, ir.I64, f.Pos, old, one))
+	// Another program may interrupt this one on the same CPU and fault, too.
+	add.Append(ir.OpAtomic, ir.I64, f.Pos, counter, one).Aux = ir.AtomicAdd
 	add.SetJump(leave)
 }

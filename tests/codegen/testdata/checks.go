@@ -34,7 +34,7 @@ func Loop(*xdp.Context) xdp.Action { // bpf-func: 1`if `
 }
 
 //bpf:xdp
-func Unknown(*xdp.Context) xdp.Action {
+func Unknown(*xdp.Context) xdp.Action { // bpf-func: `lock \*\(u64 \*\)\(r0 \+0\) \+= r` -`fetch`
 	sum = table[index] // bpf: 1`if r\d+ >= 16`
 	return xdp.Pass
 }
