@@ -33,10 +33,16 @@ func resolve(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	found := false
 	for _, dir := range []string{path, filepath.Join(top, path)} {
-		if ok, err := isCgroup(dir); ok || err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return filepath.Clean(dir), err
+		ok, err := isCgroup(dir)
+		if ok {
+			return filepath.Clean(dir), nil
 		}
+		found = found || err == nil
+	}
+	if found {
+		return "", inputErrorf("open control group %s: it is no control group of version 2; those are below %s", path, top)
 	}
 	return "", inputErrorf("open control group %s: there is none, neither as a directory nor below %s", path, top)
 }
