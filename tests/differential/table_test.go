@@ -45,6 +45,14 @@ var functions = []any{
 	ShortCircuit, EvaluationOrder, ParallelAssign, Logic, BoolArray, Switch, SwitchTrue, Goto, Labels,
 	RangeForms, RangeCopies, RangeUint, CountDown, CountDownSigned, NarrowCounter, CounterFromAbove,
 	Fibonacci, Collatz, NamedResults, Shadow,
+	// order.go
+	OrderRet, OrderArr, OrderAdd, OrderArg, OrderCmp, OrderAsg, OrderOpAsg, OrderIdxAsg, OrderIdxOp,
+	OrderElemOp, OrderElemAdd, OrderFld, OrderRecv, OrderStructArg, OrderStructLit, OrderStructRet,
+	OrderGlob, OrderGlobAdd, OrderGlobAdd2, OrderPtr, OrderPtr2, OrderSwapIdx, OrderRangeMod, OrderSl,
+	OrderSlVar, OrderIdxVar, OrderIdxVar2, OrderShift, OrderIf, OrderSwitchTag, OrderConv, OrderNeg,
+	OrderParen, OrderPtrl, OrderMulti, OrderNamedRet, OrderNamedRet2, OrderDiv, OrderCursor, OrderLogic,
+	OrderFor, OrderSwitch, OrderRange, OrderDeclare, OrderTuple, OrderSlices, OrderLabels, OrderGeneric,
+	OrderFaultIndex, OrderFaultNil, OrderFaultOp, OrderFaultBoth, OrderFaultCall,
 	// parsers.go
 	ParseDecimal, ParseSigned, ParseHex, ParseIPv4, HTTPMethod, HTTPMethodCompare, Varint, PutVarint, ZigZag,
 	FormatDecimal, CountFields, IsUTF8Start, SkipHeaderName, Lower, FormatHex, PickLetter,

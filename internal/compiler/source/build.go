@@ -119,13 +119,20 @@ func (l *loader) readFuncAttributes(pkg *Package, s site, fn *types.Func) error 
 
 // build makes go/ssa of what is left.
 func (l *loader) build(pkg *Package) error {
-	mode := ssa.InstantiateGenerics | ssa.BareInits
+	mode := ssa.InstantiateGenerics | ssa.BareInits | ssa.BuildSerially // a panic must come out here
 	if l.cfg.Check {
 		mode |= ssa.SanityCheckFunctions
 	}
 	l.prog = ssa.NewProgram(l.fset, mode)
+	o := &orderer{info: l.info}
+	o.effects = &effects{o: o, where: l.reached.where, lower: pkg.Lowerings, writes: make(map[*types.Func]bool)}
 	for _, u := range l.checked {
-		l.prog.CreatePackage(u.types, u.syntax, l.info, true)
+		files := make([]*ast.File, len(u.syntax))
+		for i, f := range u.syntax {
+			files[i] = o.inOrder(u, f)
+			l.info.FileVersions[files[i]] = l.info.FileVersions[f]
+		}
+		l.prog.CreatePackage(u.types, files, l.info, true)
 	}
 	l.prog.Build()
 	pkg.SSA = l.prog.Package(l.main.types)

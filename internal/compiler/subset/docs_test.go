@@ -61,7 +61,7 @@ package, like tests and ` + "`String`" + ` methods, may contain anything.
 - Package variables with constant initial values; maps of package ` + "`bpf`" + ` as package variables.
 - ` + "`string(b) == \"GET \"`" + ` and ` + "`switch string(b)`" + ` for a slice b of bytes.
 
-The meaning is Go's, exactly: wraparound, shift counts, signed division, order of evaluation, zero values. Where Go
+The meaning is Go's, exactly: wraparound, shift counts, signed division, order of evaluation (what Go leaves open is as its compiler has it), zero values. Where Go
 would panic, the program leaves with its kind's fault verdict, and the fault is counted under its source position.
 
 ## What is refused

@@ -380,9 +380,15 @@ func (g *gen) bounds(n int64) string {
 // call returns a call of an earlier function whose only result is of type t.
 func (g *gen) call(t *typ, depth int) string {
 	var fs []*fn
-	for _, f := range g.funcs {
-		if f.pure && len(f.results) == 1 && same(f.results[0], t) {
-			fs = append(fs, f)
+	lists := [][]*fn{g.funcs, g.literals}
+	if g.inLit {
+		lists = lists[:1]
+	}
+	for _, list := range lists {
+		for _, f := range list {
+			if (f.pure || !g.self.pure) && len(f.results) == 1 && same(f.results[0], t) {
+				fs = append(fs, f)
+			}
 		}
 	}
 	if len(fs) == 0 || len(g.loops) > 1 {

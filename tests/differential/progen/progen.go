@@ -96,14 +96,16 @@ type gen struct {
 	funcs   []*fn
 
 	// The function being generated.
-	scope  []variable
-	self   *fn
-	names  int
-	indent int
-	loops  []loop // that enclose the statement
-	budget int    // statements left
-	inLit  bool   // inside a function literal
-	memory bool   // prefer what lives in memory: arrays, structs and pointers
+	scope []variable
+	// literals are the function literals in scope.
+	literals []*fn
+	self     *fn
+	names    int
+	indent   int
+	loops    []loop // that enclose the statement
+	budget   int    // statements left
+	inLit    bool   // inside a function literal
+	memory   bool   // prefer what lives in memory: arrays, structs and pointers
 }
 
 // loop is an enclosing loop; label is made up when a statement wants it.
@@ -127,8 +129,7 @@ type fn struct {
 	results []*typ
 	recv    *typ // with a pointer receiver if ptrRecv
 	ptrRecv bool
-	// pure functions change nothing of their callers. Only they are called
-	// inside expressions: Go does not say whether f() or x comes first in x + f().
+	// pure functions change nothing of their callers, and call none that do.
 	pure bool
 }
 
@@ -240,7 +241,7 @@ func (g *gen) globals() {
 // function generates one function; helpers come before those that call them.
 func (g *gen) function(name string, helper bool) {
 	f := &fn{name: name, pure: helper && g.chance(60)}
-	g.self, g.scope, g.names, g.indent, g.budget = f, nil, 0, 0, 12+g.IntN(14)
+	g.self, g.scope, g.literals, g.names, g.indent, g.budget = f, nil, nil, 0, 0, 12+g.IntN(14)
 	for _, v := range g.global {
 		v.fixed = f.pure
 		g.scope = append(g.scope, v)

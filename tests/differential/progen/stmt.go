@@ -7,11 +7,11 @@ import (
 
 // block generates statements with a scope of their own.
 func (g *gen) block(n int) {
-	scope := len(g.scope)
+	scope, literals := len(g.scope), len(g.literals)
 	g.indent++
 	g.statements(n)
 	g.indent--
-	g.scope = g.scope[:scope]
+	g.scope, g.literals = g.scope[:scope], g.literals[:literals]
 }
 
 func (g *gen) statements(n int) {
@@ -451,7 +451,8 @@ func (g *gen) literalFunc() {
 	in, out, name, a := pick(g, ints), pick(g, ints), g.fresh("fn"), g.fresh("x")
 	g.line("%s := func(%s %s) %s {", name, a, in, out)
 	self, scope := g.self, len(g.scope)
-	g.self, g.inLit = &fn{results: []*typ{out}}, true
+	lit := &fn{name: name, params: []*typ{in}, results: []*typ{out}, pure: self.pure}
+	g.self, g.inLit = lit, true
 	g.indent++
 	g.add(a, in, false)
 	g.statements(1 + g.IntN(3))
@@ -463,4 +464,6 @@ func (g *gen) literalFunc() {
 	v := g.fresh("v")
 	g.line("%s := %s(%s)", v, name, g.operand(in, 1))
 	g.add(v, out, false)
+	lit.pure = true // what it changes is the function's own
+	g.literals = append(g.literals, lit)
 }
