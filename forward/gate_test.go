@@ -56,15 +56,15 @@ func TestGateHolds(t *testing.T) {
 func TestGateDialsAgain(t *testing.T) {
 	s := serve(t, echo)
 	s.Close()
-	tries := 0
+	var tries atomic.Int32
 	g := &gateFunc{pass: func(_ context.Context, _ Caller, dial func() error) error {
 		for {
-			tries++
+			n := tries.Add(1)
 			err := dial()
 			if err == nil || backend.Local(err) {
 				return err
 			}
-			if tries == 3 {
+			if n == 3 {
 				l, err := net.Listen("tcp", s.addr())
 				if err != nil {
 					t.Error(err)
@@ -84,8 +84,8 @@ func TestGateDialsAgain(t *testing.T) {
 	c := r.dial()
 	send(t, c, "hello")
 	expect(t, c, "hello")
-	if tries != 4 {
-		t.Errorf("%d dials, want 4", tries)
+	if n := tries.Load(); n != 4 {
+		t.Errorf("%d dials, want 4", n)
 	}
 }
 
