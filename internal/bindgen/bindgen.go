@@ -16,6 +16,10 @@
 //	err = obj.SetPort(80)                 // a //bpf:const variable
 //	k, err := obj.Load(load.Options{})
 //
+// The maps and variables of packages that the kernel package imports are not its
+// interface, and so not bound; load.MapOf and load.VariableOf reach them by their names
+// in the object.
+//
 // What would hide a name of load.Handle gets another one: a map Links is k.LinksMap.
 package bindgen
 

@@ -32,7 +32,8 @@ type buildCmd struct {
 // Help is the command's manual.
 func (*buildCmd) Help() string {
 	return `The object is what libbpf and cilium/ebpf load. The bindings give each program, map, variable and constant of the
-object a name and a type, those of the kernel package itself; with go:generate they stay up to date:
+object a name and a type, those of the kernel package itself; with go:generate they stay up to date. Those of packages that
+it imports are reached by their names in the object, with load.MapOf and load.VariableOf.
 
   waggle build ./kern -o kern.o -v
   //go:generate go run github.com/waggle-bpf/waggle/cmd/waggle build ./kern --go zkern.go
