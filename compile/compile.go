@@ -160,7 +160,7 @@ func Compile(ctx context.Context, cfg Config) (_ *Object, err error) {
 	}
 	m.Bound = cfg.Bound
 	if err := pass.Run(m, pass.Config{Check: cfg.Check, Dump: cfg.Dump, DumpPass: cfg.DumpPass, DumpFunc: cfg.DumpFunc}); err != nil {
-		return nil, packetDiagnostic(m, err)
+		return nil, passDiagnostic(m, err)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err

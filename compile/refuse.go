@@ -29,6 +29,17 @@ func stackDiagnostic(m *ir.Module, err error) error {
 	return l
 }
 
+// passDiagnostic gives what a pass refuses its position.
+func passDiagnostic(m *ir.Module, err error) error {
+	var pe *pass.PointerChoiceError
+	if !errors.As(err, &pe) {
+		return packetDiagnostic(m, err)
+	}
+	var l diag.List
+	l.Add(m.Fset.Position(pe.Pos), subset.PointerChoice, subset.Rules.WayOut(subset.PointerChoice), "%s", pe.Error())
+	return l
+}
+
 // packetDiagnostic gives an access through a stale slice of a packet its position.
 // Where it is the library that accesses, that is the call which moved the packet.
 func packetDiagnostic(m *ir.Module, err error) error {

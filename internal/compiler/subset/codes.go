@@ -59,6 +59,7 @@ const (
 	NoForm         = "W1211"
 	FuncChoice     = "W1212"
 	StalePacket    = "W1213"
+	PointerChoice  = "W1214"
 	Recursion      = codeRecursion
 )
 

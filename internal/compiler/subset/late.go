@@ -83,4 +83,22 @@ func F(ctx *tc.Context) tc.Action {
 }
 `,
 	},
+	{
+		Code:   PointerChoice,
+		Title:  "pointer, slice or string picked out of an array by an index that depends on data",
+		Why:    "the verifier knows what lies at each place of the stack, but takes what lies at one of several for a number",
+		WayOut: "choose by a switch over the index",
+		Example: `package p
+
+import "github.com/waggle-bpf/waggle/bpf/xdp"
+
+//bpf:xdp
+func F(ctx *xdp.Context) xdp.Action {
+	x, y := ctx.RxQueueIndex, ctx.IngressIfIndex
+	p := [2]*uint32{&x, &y}
+	*p[ctx.RxQueueIndex&1]++
+	return xdp.Action(x + y)
+}
+`,
+	},
 }
