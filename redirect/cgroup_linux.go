@@ -124,6 +124,9 @@ func NewChild() (*Child, error) {
 	removeStale(home)
 	c := &Child{home: home, Path: filepath.Join(home, childPrefix+strconv.Itoa(os.Getpid()))}
 	if err := os.Mkdir(c.Path, 0o755); err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			return nil, &load.PrivilegeError{Op: "make control group " + c.Path, Capability: "the right to write to " + home, Err: err}
+		}
 		return nil, fmt.Errorf("make control group: %w", err)
 	}
 	return c, nil

@@ -110,17 +110,6 @@ func (s *Session) sighted(e kern.Sighting) {
 	}
 }
 
-// reset ends a connection that has something in the short cut which nobody will read.
-func (s *Session) reset(slot uint32, id uint64) {
-	c, ok := s.conn(slot, id)
-	if !ok {
-		return
-	}
-	if err := destroy(&c.Tuple); err != nil {
-		s.options.Notice(fmt.Sprintf("reset connection %s: %v", describe(&c.Tuple), err))
-	}
-}
-
 // know finds out about a program that the kernel half does not know.
 func (s *Session) know(p kern.Program, pid int) {
 	m := s.judge(pid)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -18,26 +19,57 @@ import (
 // rouse wakes whoever waits for something to read at an end that has just left the map:
 // there may be something that came when it could not be told. To set the low-water mark,
 // to what it is anyway, makes TCP look at what is there (tcp_set_rcvlowat in
-// net/ipv4/tcp.c). Only the socket itself will do, so it is borrowed from its process.
+// net/ipv4/tcp.c). Only the socket itself will do.
 func (s *Session) rouse(c *kern.Conn, side kern.Side) {
-	client := netip.AddrPortFrom(c.Client.Netip(), uint16(c.ClientPort))
-	server := netip.AddrPortFrom(c.Server.Netip(), uint16(c.ServerPort))
-	e := ends{client, server}
-	if side == kern.Server {
-		e = ends{server, client}
-	}
-	if err := s.rouseSocket(e, int(c.PID)); err != nil {
+	err := s.borrow(c, side, func(fd int) error {
+		low, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT)
+		if err != nil {
+			return os.NewSyscallError("getsockopt", err)
+		}
+		return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, low))
+	})
+	if err != nil {
 		s.options.Notice(fmt.Sprintf("wake the reader of connection %s: %v", describe(&c.Tuple), err))
+	}
+}
+
+// reset breaks a connection that has something on the short cut which nobody will read:
+// both processes see an error. A socket on which somebody waits can't be disconnected on
+// some kernels, but one end is enough.
+func (s *Session) reset(slot uint32, id uint64) {
+	c, ok := s.conn(slot, id)
+	if !ok {
+		return
+	}
+	// To connect to no family is to disconnect, with a reset; see connect(2).
+	disconnect := func(fd int) error {
+		var none unix.RawSockaddr
+		_, _, errno := unix.Syscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&none)), unsafe.Sizeof(none))
+		if errno != 0 {
+			return os.NewSyscallError("connect", errno)
+		}
+		return nil
+	}
+	first, second := s.borrow(&c, kern.Server, disconnect), s.borrow(&c, kern.Client, disconnect)
+	if first != nil && second != nil {
+		s.options.Notice(fmt.Sprintf("reset connection %s: %v", describe(&c.Tuple), first))
 	}
 }
 
 // ends are the addresses of a socket.
 type ends struct{ local, remote netip.AddrPort }
 
-// rouseSocket looks for a process of the groups that has the socket open, first at the
-// one that has made the connection.
-func (s *Session) rouseSocket(e ends, client int) error {
-	pids := []int{client}
+// borrow calls f with a side's socket of a connection, as its process has it open. That
+// is one of the groups, most likely the one that has made the connection. It is no error
+// if nobody has it open any more.
+func (s *Session) borrow(c *kern.Conn, side kern.Side, f func(fd int) error) error {
+	client := netip.AddrPortFrom(c.Client.Netip(), uint16(c.ClientPort))
+	server := netip.AddrPortFrom(c.Server.Netip(), uint16(c.ServerPort))
+	e := ends{client, server}
+	if side == kern.Server {
+		e = ends{server, client}
+	}
+	pids := []int{int(c.PID)}
 	for _, dir := range s.groups {
 		pids = append(pids, members(dir)...)
 	}
@@ -57,10 +89,10 @@ func (s *Session) rouseSocket(e ends, client int) error {
 			continue
 		}
 		if fd, ok := descriptor(dir, "socket:["+inode+"]"); ok {
-			return touch(pid, fd)
+			return lend(pid, fd, f)
 		}
 	}
-	return nil // nobody has it open any more
+	return nil
 }
 
 // inodeOf finds a connection in the network namespace of a process and returns the
@@ -120,21 +152,17 @@ func descriptor(process, target string) (fd int, ok bool) {
 	return 0, false
 }
 
-// touch sets the low-water mark of another process's socket to what it is.
-func touch(pid, fd int) error {
+// lend calls f with a copy of another process's file descriptor.
+func lend(pid, fd int, f func(fd int) error) error {
 	process, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return os.NewSyscallError("pidfd_open", err)
 	}
 	defer unix.Close(process)
-	socket, err := unix.PidfdGetfd(process, fd, 0)
+	own, err := unix.PidfdGetfd(process, fd, 0)
 	if err != nil {
 		return os.NewSyscallError("pidfd_getfd", err)
 	}
-	defer unix.Close(socket)
-	low, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_RCVLOWAT)
-	if err != nil {
-		return os.NewSyscallError("getsockopt", err)
-	}
-	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_RCVLOWAT, low))
+	defer unix.Close(own)
+	return f(own)
 }
