@@ -218,16 +218,17 @@ func load(cfg Config) (*source.Package, error) {
 	return pkg, nil
 }
 
-// Lookup returns a function of the package in dir, after checking that it is
-// kernel Go.
-func Lookup(dir, name string) (_ *types.Func, err error) {
+// Lookup returns a function of the package in dir and its position, after checking
+// that it is kernel Go.
+func Lookup(dir, name string) (_ *types.Func, _ token.Position, err error) {
 	cfg := Config{Dir: dir, Roots: []string{name}}
 	defer diag.Catch(&err, cfg.position)
 	pkg, err := load(cfg)
 	if err != nil {
-		return nil, err
+		return nil, token.Position{}, err
 	}
-	return pkg.Types.Scope().Lookup(name).(*types.Func), nil
+	fn := pkg.Types.Scope().Lookup(name).(*types.Func)
+	return fn, pkg.Fset.Position(fn.Pos()), nil
 }
 
 // Stages returns the names that Config.DumpPass may have, in order.

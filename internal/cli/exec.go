@@ -38,13 +38,13 @@ than a quarter of a second, as far as the kernel (Linux 6.9) is needed to end th
 
 // Run compiles, loads and calls.
 func (c *execCmd) Run(e *env) error {
-	h, err := c.harness()
+	h, pos, err := c.harness()
 	if err != nil {
 		return err
 	}
 	data, err := c.compileAndCall(e.ctx, h)
 	if err != nil {
-		return err
+		return c.inFunction(err, pos)
 	}
 	values, returned, err := h.Values(data)
 	if err != nil {
@@ -87,20 +87,42 @@ func (c *execCmd) compileAndCall(ctx context.Context, h *harness.Harness) ([]byt
 	return nil, first
 }
 
-// harness finds the function and wraps the call.
-func (c *execCmd) harness() (*harness.Harness, error) {
+// inFunction lets an error tell of the function what is wrong with the call around
+// it, which users don't see, and leaves out what this command does by itself.
+func (c *execCmd) inFunction(err error, pos token.Position) error {
+	var list compile.Diagnostics
+	if errors.As(err, &list) {
+		for _, d := range list {
+			if filepath.Base(d.Pos.Filename) == harness.File {
+				d.Pos, d.Message = pos, strings.ReplaceAll(d.Message, harness.Program, c.Func)
+			}
+		}
+	}
+	var refused *load.VerifierError
+	if errors.As(err, &refused) {
+		if filepath.Base(refused.Pos.File) == harness.File {
+			refused.Pos.File, refused.Pos.Line = pos.Filename, pos.Line
+		}
+		refused.Hint, _, _ = strings.Cut(refused.Hint, "; or let the kernel end ")
+	}
+	return err
+}
+
+// harness finds the function and its position, and wraps the call.
+func (c *execCmd) harness() (*harness.Harness, token.Position, error) {
+	var none token.Position
 	if !token.IsIdentifier(c.Func) {
-		return nil, badInputf("find function: %q is no name of a function", c.Func)
+		return nil, none, badInputf("find function: %q is no name of a function", c.Func)
 	}
 	if err := isPackage(c.Dir); err != nil {
-		return nil, badInput(err)
+		return nil, none, badInput(err)
 	}
-	fn, err := compile.Lookup(c.Dir, c.Func)
+	fn, pos, err := compile.Lookup(c.Dir, c.Func)
 	if err != nil {
-		return nil, suggestFunction(err, c.Dir, c.Func)
+		return nil, none, suggestFunction(err, c.Dir, c.Func)
 	}
 	h, err := harness.New(fn.Pkg().Name(), c.Func, fn.Signature(), c.Args)
-	return h, badInput(err)
+	return h, pos, badInput(err)
 }
 
 // call loads the object, runs the harness's program and reads the results.

@@ -60,7 +60,11 @@ func (f *fn) instr(in ssa.Instruction) {
 	case *ssa.If:
 		f.cur.SetIf(f.value(in.Cond)[0], f.blocks[in.Block().Succs[0]], f.blocks[in.Block().Succs[1]], f.pos)
 	case *ssa.Jump:
-		f.cur.SetJump(f.blocks[in.Block().Succs[0]])
+		to := in.Block().Succs[0]
+		if to == in.Block() && len(to.Instrs) == 1 {
+			f.cur.Pos = f.pos // an empty loop has no other
+		}
+		f.cur.SetJump(f.blocks[to])
 	case *ssa.Return:
 		f.ret(in)
 	case *ssa.Panic:
