@@ -61,12 +61,17 @@ const (
 	ReportWriteHeaderOption
 )
 
-// Reply is what a sockops program returns: the answer to events that ask for
-// one, else 0. OpsContext.SetReply says more than fits here.
+// Reply is what a sockops program returns. What it answers to events that ask for
+// something is OpsContext.SetReply's; this says whether the answer counts.
 type Reply int32
 
-// NoReply is the answer that leaves the kernel's default.
-const NoReply Reply = -1
+// The replies. Programs that don't answer return KeepReply, too: IgnoreReply makes the
+// kernel ignore the answers of all the cgroup's programs (bpf_prog_run_array_cg in
+// kernel/bpf/cgroup.c).
+const (
+	IgnoreReply Reply = 0
+	KeepReply   Reply = 1
+)
 
 // BPFContext marks OpsContext as a bpf.Context.
 func (*OpsContext) BPFContext() {}

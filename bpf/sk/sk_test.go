@@ -40,14 +40,14 @@ func TestSockMaps(t *testing.T) {
 	enrol := func(c *sk.OpsContext) sk.Reply {
 		c.UpdateMap(&socks, 2, bpf.Any)
 		if !sk.UpdateHash(c, &peers, 5, bpf.NoExist).Ok() {
-			return sk.NoReply
+			return sk.KeepReply
 		}
 		return 0
 	}
 	if bpftest.Run(k, enrol, &sk.OpsContext{}) != 0 {
 		t.Error("first socket not enrolled")
 	}
-	if bpftest.Run(k, enrol, &sk.OpsContext{}) != sk.NoReply {
+	if bpftest.Run(k, enrol, &sk.OpsContext{}) != sk.KeepReply {
 		t.Error("second socket under the same key")
 	}
 	verdict := func(c *sk.SkbContext) sk.Verdict {

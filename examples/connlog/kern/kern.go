@@ -28,7 +28,7 @@ func Watch(ctx *sk.OpsContext) sk.Reply {
 	switch ctx.Op {
 	case sk.StateChange:
 		report(ctx, ctx.OldState(), ctx.NewState())
-		return 0
+		return sk.KeepReply
 	case sk.ConnectStart:
 		report(ctx, sk.Closed, sk.SynSent)
 	case sk.Listen:
@@ -36,10 +36,10 @@ func Watch(ctx *sk.OpsContext) sk.Reply {
 	case sk.PassiveEstablished:
 		report(ctx, sk.Listening, sk.SynRecv)
 	default:
-		return 0
+		return sk.KeepReply
 	}
 	ctx.SetCbFlags(sk.ReportStateChange)
-	return 0
+	return sk.KeepReply
 }
 
 func report(ctx *sk.OpsContext, from, to sk.State) {

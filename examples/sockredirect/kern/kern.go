@@ -43,7 +43,7 @@ func Enrol(ctx *sk.OpsContext) sk.Reply {
 		}
 		sk.UpdateHash(ctx, &Ends, own, bpf.Any)
 	}
-	return 0
+	return sk.KeepReply
 }
 
 // Redirect runs for every message sent through a socket in Ends.

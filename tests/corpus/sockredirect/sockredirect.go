@@ -35,7 +35,7 @@ func Enrol(ctx *sk.OpsContext) sk.Reply {
 		}
 		sk.UpdateHash(ctx, &Peers, c, bpf.NoExist)
 	}
-	return 0
+	return sk.KeepReply
 }
 
 // Redirect passes a message to the other end. A message whose other end is not

@@ -40,7 +40,7 @@ var Events = bpf.RingBuf[Event]{MaxEntries: 1 << 20}
 //bpf:sockops
 func Watch(ctx *sk.OpsContext) sk.Reply {
 	if ctx.Family != sk.AFInet {
-		return 0
+		return sk.KeepReply
 	}
 	c := connOf(ctx)
 	switch ctx.Op {
@@ -55,7 +55,7 @@ func Watch(ctx *sk.OpsContext) sk.Reply {
 	case sk.RTT:
 		report(ctx, c)
 	}
-	return 0
+	return sk.KeepReply
 }
 
 func connOf(ctx *sk.OpsContext) Conn {

@@ -70,7 +70,7 @@ func Watch(ctx *sk.OpsContext) sk.Reply {
 	case sk.StateChange:
 		changed(ctx)
 	}
-	return 1
+	return sk.KeepReply
 }
 
 // changed looks at a change of state. The connection may be one that somebody else
