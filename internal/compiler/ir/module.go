@@ -18,6 +18,10 @@ type Module struct {
 	Maps    []*Map
 	Globals []*Global
 
+	// InLibrary reports whether a position lies in code that came with the
+	// compiler; nil if none does.
+	InLibrary func(token.Pos) bool
+
 	// Bound says which loops the kernel is to end, Bounded how many there are
 	// once pass loops ran.
 	Bound   LoopBound

@@ -21,7 +21,7 @@ func Module(pkg *source.Package) (*ir.Module, error) {
 	m := &module{
 		pkg: pkg,
 		ir: &ir.Module{
-			Name: pkg.Path, License: pkg.License, Fset: pkg.Fset, Sizes: pkg.Sizes,
+			Name: pkg.Path, License: pkg.License, Fset: pkg.Fset, Sizes: pkg.Sizes, InLibrary: source.InLibrary,
 		},
 		maps:      map[*ssa.Global]*ir.Map{},
 		globals:   map[*ssa.Global]*ir.Global{},

@@ -136,7 +136,7 @@ func inlineCall(f *ir.Func, call *ir.Value) {
 	callee := call.Aux.(*ir.Func)
 	head := call.Block
 	tail := splitAfter(f, call)
-	c := cloner{f: f, vals: map[*ir.Value]*ir.Value{}, blocks: map[*ir.Block]*ir.Block{}, slots: map[*ir.Slot]*ir.Slot{}}
+	c := cloner{f: f, call: call.Pos, vals: map[*ir.Value]*ir.Value{}, blocks: map[*ir.Block]*ir.Block{}, slots: map[*ir.Slot]*ir.Slot{}}
 	if callee.Library && !f.Library {
 		c.helperPos = call.Pos
 	}
@@ -226,6 +226,7 @@ type cloner struct {
 	vals   map[*ir.Value]*ir.Value
 	blocks map[*ir.Block]*ir.Block
 	slots  map[*ir.Slot]*ir.Slot
+	call   token.Pos // of the callee
 	// helperPos, if valid, is the position for calls of helpers. What the
 	// verifier has against one is the fault of whoever called the library.
 	helperPos token.Pos
@@ -276,8 +277,21 @@ func (c *cloner) value(nb *ir.Block, v *ir.Value) {
 	c.vals[v] = nv
 }
 
+// fault returns the site of a copied fault. Users have no files of the library: one
+// in there counts where the library is called.
+func (c *cloner) fault(n int64) int64 {
+	m := c.f.Module
+	if m.InLibrary == nil || !c.call.IsValid() || !m.InLibrary(m.Faults[n].Pos) {
+		return n
+	}
+	return m.FaultSite(m.Faults[n].Kind, c.call)
+}
+
 func (c *cloner) terminator(nb, b *ir.Block) {
 	nb.Term, nb.Fault, nb.Likely, nb.Pos = b.Term, b.Fault, b.Likely, b.Pos
+	if b.Term == ir.TermFault && b.Fault != ir.FaultPropagated {
+		nb.Fault = c.fault(b.Fault)
+	}
 	if b.Control != nil {
 		nb.Control = c.vals[b.Control]
 	}

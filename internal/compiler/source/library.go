@@ -36,6 +36,9 @@ type library struct {
 
 const libraryBase = 1 << 30
 
+// InLibrary reports whether a position lies in an embedded package.
+func InLibrary(pos token.Pos) bool { return pos >= libraryBase }
+
 func newLibrary(bpf, std fs.FS) *library {
 	l := &library{bpf: bpf, std: std, fset: token.NewFileSet()}
 	l.fset.AddFile("(library)", libraryBase, 0)
