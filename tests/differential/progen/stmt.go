@@ -449,12 +449,17 @@ func (g *gen) literalFunc() {
 		return
 	}
 	in, out, name, a := pick(g, ints), pick(g, ints), g.fresh("fn"), g.fresh("x")
+	t := pick(g, ints)
+	changed := g.place(t, 99) // by the literal, between two looks at it
 	g.line("%s := func(%s %s) %s {", name, a, in, out)
 	self, scope := g.self, len(g.scope)
 	lit := &fn{name: name, params: []*typ{in}, results: []*typ{out}, pure: self.pure}
 	g.self, g.inLit = lit, true
 	g.indent++
 	g.add(a, in, false)
+	if changed != "" {
+		g.line("%s += %s(%s) | 1", changed, t, a)
+	}
 	g.statements(1 + g.IntN(3))
 	g.ret()
 	g.indent--
@@ -464,6 +469,11 @@ func (g *gen) literalFunc() {
 	v := g.fresh("v")
 	g.line("%s := %s(%s)", v, name, g.operand(in, 1))
 	g.add(v, out, false)
+	if changed != "" {
+		w := g.fresh("v")
+		g.line("%s := %s(%s) %s %s(%s) - %s(%s)", w, out, changed, pick(g, []string{"+", "-", "*", "^"}), name, fmt.Sprintf("%s(%s)", in, v), out, changed)
+		g.add(w, out, false)
+	}
 	lit.pure = true // what it changes is the function's own
 	g.literals = append(g.literals, lit)
 }
