@@ -1,5 +1,7 @@
 package funcs
 
+//lint:file-ignore SA4000,SA4006 equal operands and values that are not used are what is tested
+
 // Operands that calls change after them: what counts is when Go's compiler reads them.
 
 var orderGlobal int32
