@@ -6,13 +6,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/waggle-bpf/waggle/internal/testkit"
 )
 
 // TestTaken asks for all names that the standard library has taken.
 func TestTaken(t *testing.T) {
+	testkit.RequireTool(t, "go")
 	out, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
-		t.Skip("needs the go command")
+		t.Fatal(err)
 	}
 	entries, err := os.ReadDir(filepath.Join(strings.TrimSpace(string(out)), "src"))
 	if err != nil {
