@@ -65,8 +65,9 @@ const repeat = 500 * time.Millisecond
 // Run runs the command with the given arguments and returns its exit code. A
 // SIGINT, SIGTERM or SIGHUP makes it clean up and end, a later one ends it at once.
 func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	// Never given back in the end: a repeated signal must not change the exit code of a
+	// process that has done all it had to.
 	ctx, stop := signal.NotifyContext(context.Background(), endings(args)...)
-	defer stop()
 	context.AfterFunc(ctx, func() { time.AfterFunc(repeat, stop) })
 	// Without this, writing to a pipe that nobody reads any more would end the
 	// process before it has cleaned up.
