@@ -44,10 +44,9 @@ func (b *perfBuffer) next(rec *Record) error {
 			b.lostNow = 0
 			return nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			// Everything there was has been read, watermark or not.
-			if b.stopping.Load() {
-				return errDrained
-			}
+			// Everything there was when the time was up has been read, watermark or
+			// not. Only a flush tells that nothing has come since: when the reader
+			// is to stop, one is on its way.
 			b.reader.SetDeadline(time.Now().Add(b.flush))
 		case errors.Is(err, perf.ErrFlushed):
 			if b.stopping.Load() {
