@@ -194,6 +194,28 @@ func TestStreamLoss(t *testing.T) {
 	}
 }
 
+// TestStreamCloseWhenFlushed: what has come since the flush time was up is read too when
+// the stream is closed in that moment.
+func TestStreamCloseWhenFlushed(t *testing.T) {
+	for _, tt := range []struct{ program, buffer string }{{"emit_ring", "ring"}, {"emit_perf", "perf"}} {
+		t.Run(tt.program, func(t *testing.T) {
+			h := loadEvents(t, map[string]any{"batch": 10, "flags": noWakeup})
+			s := openEvents(t, h, tt.buffer, StreamOptions{FlushInterval: 10 * time.Millisecond})
+			run(t, h, tt.program, 1)
+			n := 0
+			for range s.All(t.Context()) {
+				if n++; n == 1 {
+					run(t, h, tt.program, 1)
+					if err := s.Close(); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			checkStats(t, s, StreamStats{Received: 20, Bytes: uint64(20 * eventBytes(tt.buffer))})
+		})
+	}
+}
+
 // TestStreamClose closes while events wait: a loop reads them all and ends.
 func TestStreamClose(t *testing.T) {
 	for _, tt := range []struct{ program, buffer string }{{"emit_ring", "ring"}, {"emit_perf", "perf"}} {
