@@ -58,5 +58,6 @@ func removeForeign(dir string) (err error) {
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("remove pins: %w", err)
 	}
+	l.remove()
 	return nil
 }

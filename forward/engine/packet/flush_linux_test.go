@@ -69,6 +69,11 @@ func TestFlush(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(DefaultDir, "*")); len(left) != 0 {
 		t.Errorf("left: %v", left)
 	}
+	for _, dir := range []string{dirs[0], foreign} {
+		if left, _ := filepath.Glob(filepath.Join(lockDir, "*-"+filepath.Base(dir)+"*")); len(left) != 0 {
+			t.Errorf("left: %v", left)
+		}
+	}
 
 	running := command.Start(t, "-to", server.Addr().String())
 	c := connect(running.Expect(`listening on (\S+)`)[1])

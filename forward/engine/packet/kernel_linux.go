@@ -226,6 +226,7 @@ func (k *kernel) unpinIfIdle() error {
 		return err
 	case k.slots == nil:
 		k.removeDirs() // starting failed: what others have left is for those who can
+		k.locks.remove()
 		return nil
 	case !k.idle():
 		return nil
@@ -237,6 +238,7 @@ func (k *kernel) unpinIfIdle() error {
 		}
 	}
 	k.removeDirs()
+	k.locks.remove()
 	return nil
 }
 

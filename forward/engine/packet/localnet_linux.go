@@ -64,15 +64,9 @@ func (l *localNet) use() error {
 	if err := os.MkdirAll(lockDir, 0o700); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(filepath.Join(lockDir, fmt.Sprintf("loopback-net%d", l.ns.cookie)), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	if err := flock(f, unix.LOCK_SH); err != nil {
-		return errors.Join(err, f.Close())
-	}
+	f, err := openLocked(filepath.Join(lockDir, fmt.Sprintf("loopback-net%d", l.ns.cookie)), unix.LOCK_SH)
 	l.file = f
-	return nil
+	return err
 }
 
 // set relaxes the rules that are not, and writes down what they were.
@@ -167,5 +161,5 @@ func (l *localNet) restore() error {
 		}
 		return err
 	})
-	return errors.Join(err, l.file.Truncate(0))
+	return errors.Join(err, os.Remove(l.file.Name()))
 }

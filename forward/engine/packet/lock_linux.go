@@ -23,20 +23,36 @@ func openLocks(dir string) (l *locks, err error) {
 	}
 	name := filepath.Join(lockDir, filepath.Base(filepath.Dir(dir))+"-"+filepath.Base(dir))
 	l = &locks{}
-	if l.setup, err = os.OpenFile(name+".setup", os.O_RDWR|os.O_CREATE, 0o600); err != nil {
-		return nil, fmt.Errorf("open lock: %w", err)
-	}
-	if l.use, err = os.OpenFile(name+".use", os.O_RDWR|os.O_CREATE, 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("open lock: %w", err), l.setup.Close())
-	}
-	if err := flock(l.setup, unix.LOCK_EX); err != nil {
-		return nil, errors.Join(err, l.close())
+	if l.setup, err = openLocked(name+".setup", unix.LOCK_EX); err != nil {
+		return nil, err
 	}
 	// Nobody has use for himself alone but who has setup.
-	if err := flock(l.use, unix.LOCK_SH); err != nil {
-		return nil, errors.Join(err, l.close())
+	if l.use, err = openLocked(name+".use", unix.LOCK_SH); err != nil {
+		return nil, errors.Join(err, l.setup.Close())
 	}
 	return l, nil
+}
+
+// openLocked opens a file, or makes it, and locks it. The last one who has needed a lock
+// removes its file: who has waited for a lock of a file that is gone tries again.
+func openLocked(name string, how int) (*os.File, error) {
+	for {
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("open lock: %w", err)
+		}
+		if err := flock(f, how); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+		mine, err := f.Stat()
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("open lock: %w", err), f.Close())
+		}
+		if there, err := os.Stat(name); err == nil && os.SameFile(there, mine) {
+			return f, nil
+		}
+		_ = f.Close()
+	}
 }
 
 // ready gives setup back.
@@ -52,6 +68,12 @@ func (l *locks) alone() (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// remove removes the files, after alone has said that nobody else uses the pins.
+func (l *locks) remove() {
+	_ = os.Remove(l.use.Name())
+	_ = os.Remove(l.setup.Name())
 }
 
 // close gives back what is held.
