@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/waggle-bpf/waggle/idle/policy"
 	"github.com/waggle-bpf/waggle/idle/watch"
 )
 
@@ -20,22 +21,9 @@ func line(e *watch.Event, open int) string {
 		if e.Bytes.Known {
 			moved = fmt.Sprintf("%s in, %s out", watch.Size(e.Bytes.In), watch.Size(e.Bytes.Out))
 		}
-		return fmt.Sprintf("closed %s after %s: %s; %d open", e.Client, short(e.Time.Sub(e.Opened)), moved, open)
+		return fmt.Sprintf("closed %s after %s: %s; %d open", e.Client, policy.Short(e.Time.Sub(e.Opened)), moved, open)
 	}
 	return fmt.Sprintf("refused %s on port %d: %s", e.Client, e.Port, e.Why)
-}
-
-// short rounds a duration to what a person wants to know.
-func short(d time.Duration) string {
-	switch {
-	case d >= time.Minute:
-		d = d.Round(time.Second)
-	case d >= time.Second:
-		d = d.Round(100 * time.Millisecond)
-	default:
-		d = d.Round(time.Millisecond)
-	}
-	return d.String()
 }
 
 // steps is how many lines tell of the time that passes while the service is idle.

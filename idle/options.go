@@ -83,7 +83,7 @@ type EndedError struct {
 }
 
 func (e *EndedError) Error() string {
-	return fmt.Sprintf("run %s: it ended by itself after %s: %s", e.Command, short(e.After), e.How)
+	return fmt.Sprintf("run %s: it ended by itself after %s: %s", e.Command, policy.Short(e.After), e.How)
 }
 
 // InputError is that the options can't be.

@@ -380,7 +380,7 @@ func (p *progress) next(d policy.Decision, log func(string, ...any), idle time.D
 	now := time.Now()
 	if n := now.Sub(p.told) / p.step; n > 0 {
 		p.told = p.told.Add(n * p.step)
-		log("idle for %s of %s", short(p.told.Sub(d.Since)), idle)
+		log("idle for %s of %s", policy.Short(p.told.Sub(d.Since)), idle)
 	}
 	if next := p.told.Add(p.step); next.Before(d.Next) {
 		return next
@@ -393,7 +393,7 @@ const patience = 5 * time.Minute
 
 // stop stops the service. It returns true if the run goes on.
 func (r *runner) stop(ctx context.Context, d policy.Decision) (again bool, err error) {
-	r.log("stopping: idle for %s", short(time.Since(d.Since)))
+	r.log("stopping: idle for %s", policy.Short(time.Since(d.Since)))
 	if r.action != nil {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
@@ -443,7 +443,7 @@ func (r *runner) halt(ctx context.Context) error {
 	began, before := time.Now(), r.service.Ended()
 	r.service.Stop(r.options.KillAfter, now)
 	if !before {
-		r.log("%s ended after %s: %s", r.name(), short(time.Since(began)), r.service.How())
+		r.log("%s ended after %s: %s", r.name(), policy.Short(time.Since(began)), r.service.How())
 	}
 	return nil
 }
@@ -455,7 +455,7 @@ func (r *runner) endedByItself(ctx context.Context) error {
 		return err
 	}
 	if r.service.Code() == 0 {
-		r.log("%s ended by itself after %s: %s", r.name(), short(after), r.service.How())
+		r.log("%s ended by itself after %s: %s", r.name(), policy.Short(after), r.service.How())
 		return nil
 	}
 	return &EndedError{Command: r.name(), Code: r.service.Code(), How: r.service.How(), After: after}

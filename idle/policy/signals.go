@@ -29,15 +29,15 @@ func (m *Machine) Signals(now time.Time) []Signal {
 	for _, h := range m.holds {
 		list = append(list, Signal{
 			Name:   fmt.Sprintf("hold %d", h.ID),
-			Value:  fmt.Sprintf("%q, %s left", h.Reason, short(h.Until.Sub(now))),
+			Value:  fmt.Sprintf("%q, %s left", h.Reason, Short(h.Until.Sub(now))),
 			Blocks: true,
 			Until:  fmt.Sprintf("its end, or waggle idle release %d", h.ID),
 		})
 	}
 	if grace := m.start.Add(m.config.Grace).Sub(now); grace > 0 {
 		list = append(list, Signal{
-			Name: "grace", Value: fmt.Sprintf("up for %s of %s", short(now.Sub(m.start)), m.config.Grace),
-			Blocks: true, Until: short(grace) + " more",
+			Name: "grace", Value: fmt.Sprintf("up for %s of %s", Short(now.Sub(m.start)), m.config.Grace),
+			Blocks: true, Until: Short(grace) + " more",
 		})
 	}
 	return append(list, m.idleTime(now))
@@ -48,13 +48,13 @@ func (m *Machine) idleTime(now time.Time) Signal {
 	if m.Busy() {
 		return s
 	}
-	s.Value = fmt.Sprintf("%s of %s", short(now.Sub(m.idle)), m.config.Idle)
+	s.Value = fmt.Sprintf("%s of %s", Short(now.Sub(m.idle)), m.config.Idle)
 	left := m.idle.Add(m.config.Idle).Sub(now)
 	if s.Blocks = left > 0; !s.Blocks {
 		s.Until = ""
 		return s
 	}
-	s.Until = short(left) + " more"
+	s.Until = Short(left) + " more"
 	return s
 }
 
@@ -87,7 +87,7 @@ func (m *Machine) each(now time.Time) []Signal {
 }
 
 func (m *Machine) describe(c *conn, now time.Time) Signal {
-	age := short(now.Sub(c.Opened))
+	age := Short(now.Sub(c.Opened))
 	s := Signal{Name: "  " + c.Client.String(), Value: fmt.Sprintf("to port %d for %s", c.Port, age)}
 	if c.Found {
 		s.Value = fmt.Sprintf("to port %d for more than %s", c.Port, age)
@@ -99,22 +99,22 @@ func (m *Machine) describe(c *conn, now time.Time) Signal {
 	case counts:
 		s.Blocks, s.Until = true, "its end"
 		if m.config.Quiet > 0 {
-			s.Until = fmt.Sprintf("its end, or nothing moved for %s (%s so far)", m.config.Quiet, short(now.Sub(c.moved)))
+			s.Until = fmt.Sprintf("its end, or nothing moved for %s (%s so far)", m.config.Quiet, Short(now.Sub(c.moved)))
 		}
 	case young:
 		s.Value += fmt.Sprintf("; counts from %s on", m.config.MinAge)
 	case meagre:
 		s.Value += fmt.Sprintf("; counts from %s on", watch.Size(m.config.MinBytes))
 	case quiet:
-		s.Value += fmt.Sprintf("; doesn't count: nothing moved for %s", short(now.Sub(c.moved)))
+		s.Value += fmt.Sprintf("; doesn't count: nothing moved for %s", Short(now.Sub(c.moved)))
 	case ignored:
 		s.Value += "; doesn't count: ignored"
 	}
 	return s
 }
 
-// short rounds a duration to what a person wants to know.
-func short(d time.Duration) string {
+// Short rounds a duration to what a person wants to know.
+func Short(d time.Duration) string {
 	switch {
 	case d >= time.Minute:
 		d = d.Round(time.Second)
