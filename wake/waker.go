@@ -48,6 +48,9 @@ type Options struct {
 	// Timeout is how long it may take from the start until the target is ready,
 	// StopTimeout how long stopping it may.
 	Timeout, StopTimeout time.Duration
+	// Vanish is how long a target may still answer when Stop has returned: for a Stop
+	// that only asks it to end, such as a command that sends a signal.
+	Vanish time.Duration
 	// Idle is after how long without clients the target is stopped, 0 for never.
 	Idle time.Duration
 	// Held is how many clients can wait at a time.
@@ -216,24 +219,40 @@ func (w *Waker) stop(ctx context.Context) error {
 	began := time.Now()
 	err := w.options.Stop.Stop(ctx)
 	if err == nil {
-		took := time.Since(began)
 		if err = w.stillThere(ctx); err == nil {
-			w.options.Notice("target stopped in %s", short(took))
+			w.options.Notice("target stopped in %s", short(time.Since(began)))
 		}
 	}
 	w.failed = err
 	return err
 }
 
-// stillThere is the error for a target that answers although it was stopped.
+// stillThere is the error for a target that goes on to answer although it was stopped.
 func (w *Waker) stillThere(ctx context.Context) error {
+	for began := time.Now(); ; {
+		asked := time.Now()
+		if !w.answers(ctx) {
+			return nil
+		}
+		since, took := time.Since(began), time.Since(asked)
+		if since >= w.options.Vanish {
+			return errStillThere
+		}
+		select {
+		case <-time.After(interval(since, took)):
+		case <-ctx.Done():
+			return errStillThere
+		}
+	}
+}
+
+func (w *Waker) answers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, stopLook)
 	defer cancel()
-	if w.options.Probe.Look(ctx) != nil {
-		return nil
-	}
-	return errors.New("stop target: it still answers; what was started in another way has to be stopped in another way, with --stop")
+	return w.options.Probe.Look(ctx) == nil
 }
+
+var errStillThere = errors.New("stop target: it still answers; what was started in another way has to be stopped in another way, with --stop")
 
 // stopLook is how long it may take to see that a target has stopped. Clients who come
 // meanwhile wait for it.

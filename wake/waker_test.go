@@ -416,3 +416,24 @@ func TestCantStop(t *testing.T) {
 		t.Error("the end is no error")
 	}
 }
+
+// TestVanishes: a Stop that only asks is given time, and who comes meanwhile is served
+// by the next run.
+func TestVanishes(t *testing.T) {
+	s := newServer(t, echo)
+	r := start(t, s, func(o *Options) {
+		o.Stop, o.Idle, o.Vanish = stopFunc(func(context.Context) error {
+			time.AfterFunc(2*stopLook, s.down)
+			return nil
+		}), 20*time.Millisecond, patience
+	})
+	for n := range int32(3) {
+		if err := talks(r.f.Addrs()[0].String()); err != nil {
+			t.Fatal(err)
+		}
+		if starts := s.starts.Load(); starts != n+1 {
+			t.Errorf("%d starts after %d clients", starts, n+1)
+		}
+		r.until("it is being stopped", func() bool { return r.State() == Stopping })
+	}
+}

@@ -156,7 +156,7 @@ func (c *wakeCmd) waking() (o wake.Options, targets []target.Target, err error) 
 			return o, nil, errors.New("--stop: a magic packet only wakes")
 		}
 		targets = append(targets, stop)
-		o.Stop = stopper(stop, child)
+		o.Stop, o.Vanish = stopper(stop, child), stopTimeout
 	}
 	switch {
 	case o.Stop == nil && c.Idle > 0:
