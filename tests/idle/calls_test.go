@@ -53,12 +53,14 @@ func TestNoCalls(t *testing.T) {
 	if testkit.Long() {
 		watched = time.Minute
 	}
-	// What the last event has set going may take its time on a busy machine.
+	// What the last event has set going may take its time on a busy machine, and the
+	// runtime's monitor falls asleep by steps.
+	most := 2 + 4*int(watched/time.Minute)
 	var ours, runtime []string
 	for range 5 {
 		ours, runtime = calls(t, strace, p.PID(), watched)
 		t.Logf("in %v: %d calls of ours, %d of the runtime's monitor", watched, len(ours), len(runtime))
-		if len(ours) == 0 {
+		if len(ours) == 0 && len(runtime) <= most {
 			break
 		}
 	}
@@ -71,7 +73,7 @@ func TestNoCalls(t *testing.T) {
 	if len(ours) > 0 {
 		t.Errorf("calls of ours:\n%s", strings.Join(ours, "\n"))
 	}
-	if most := 2 + 4*int(watched/time.Minute); len(runtime) > most {
+	if len(runtime) > most {
 		t.Errorf("%d calls of the runtime, %d are expected at most:\n%s", len(runtime), most, strings.Join(runtime, "\n"))
 	}
 	if moved < conns {
