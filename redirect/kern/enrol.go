@@ -240,6 +240,10 @@ func sending(ctx *sk.OpsContext) {
 		c.Out[me&1] = 1
 	}
 	d.Remove = Nobody
+	if !c.inMap(Client) && !c.inMap(Server) {
+		// It is plain TCP now, and segments need not be reported any more.
+		ctx.SetCbFlags(sk.CbFlags(ctx.CbFlags) &^ sk.ReportWriteHeaderOption)
+	}
 }
 
 // closed forgets a connection when both ends are.
