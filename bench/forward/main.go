@@ -41,10 +41,11 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/waggle-bpf/waggle/bench/internal/isolate"
 )
 
 func main() {
@@ -75,61 +76,22 @@ func run() error {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if os.Getenv(isolatedEnv) == "" {
-		return isolate(ctx)
-	}
-	if err := furnish(); err != nil {
-		return err
-	}
-	return compare(ctx, &o)
-}
-
-const isolatedEnv = "WAGGLE_BENCH_ISOLATED"
-
-// highest is the highest priority of ordinary processes, a nice value.
-const highest = -20
-
-// isolate runs this program again in namespaces of its own and with the highest
-// priority, which forwarders inherit, and ends it when ctx does.
-func isolate(ctx context.Context) error {
-	// Children have the priority of the thread that makes them, and get a signal when
-	// it ends.
-	runtime.LockOSThread()
-	if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, highest); err != nil {
-		return fmt.Errorf("raise priority: %w", err)
-	}
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", os.Args[1:]...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it cleans up
-	// The threads that carry traffic make blocking system calls behind the Go
-	// scheduler's back, which must not interrupt them.
-	cmd.Env = append(os.Environ(), isolatedEnv+"=1", "GODEBUG=asyncpreemptoff=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Unshareflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS,
-		Setsid:       true,
-		Pdeathsig:    syscall.SIGKILL,
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	// Where sessions share the CPU (CONFIG_SCHED_AUTOGROUP), a process's priority
-	// counts only within its own, which has one, too.
-	group := fmt.Sprintf("/proc/%d/autogroup", cmd.Process.Pid)
-	if err := os.WriteFile(group, fmt.Append(nil, highest), 0); err != nil && !os.IsNotExist(err) {
-		fmt.Fprintln(os.Stderr, "forward: raise priority:", err)
-	}
-	return cmd.Wait()
+	return isolate.Run(ctx, func() error {
+		if err := furnish(); err != nil {
+			return err
+		}
+		return compare(ctx, &o)
+	}, isolate.SteadyThreads)
 }
 
 // commands set the namespace up. Only the machine's own namespace can change the
 // default congestion control freely; a route's is taken before it.
 var commands = []string{
-	"ip link set lo up",
 	"ip route replace local 127.0.0.0/8 dev lo table local proto kernel scope host src 127.0.0.1 congctl cubic",
 	"ip route replace local 127.0.0.1 dev lo table local proto kernel scope host src 127.0.0.1 congctl cubic",
 }
 
-// furnish makes the namespaces usable.
+// furnish makes the namespace fit for many connections.
 func furnish() error {
 	for _, line := range commands {
 		args := strings.Fields(line)
@@ -144,9 +106,6 @@ func furnish() error {
 	const ports = "/proc/sys/net/ipv4/ip_local_port_range"
 	if err := os.WriteFile(ports, []byte("10000 65000"), 0); err != nil {
 		return fmt.Errorf("widen the range of ports: %w", err)
-	}
-	if err := syscall.Mount("bpf", "/sys/fs/bpf", "bpf", 0, ""); err != nil {
-		return fmt.Errorf("mount bpf file system: %w", err)
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/waggle-bpf/waggle/internal/testkit/rtnl"
+	"github.com/waggle-bpf/waggle/bench/internal/isolate"
 )
 
 func main() {
@@ -51,20 +51,13 @@ func run() error {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	switch o.role {
-	case "watch":
+	if o.role == "watch" {
 		return watch(ctx)
-	case "measure":
-		return measure(ctx, o)
 	}
-	return isolate(ctx)
+	return isolate.Run(ctx, func() error { return measure(ctx, o) })
 }
 
 func measure(ctx context.Context, o options) error {
-	const loopback = 1
-	if err := rtnl.Do(func(c *rtnl.Conn) error { return c.SetUp(loopback) }); err != nil {
-		return err
-	}
 	server, err := startServer()
 	if err != nil {
 		return err

@@ -21,14 +21,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"slices"
 	"syscall"
 	"time"
 
+	"github.com/waggle-bpf/waggle/bench/internal/isolate"
 	"github.com/waggle-bpf/waggle/internal/cli"
-	"github.com/waggle-bpf/waggle/internal/testkit/rtnl"
 )
 
 // options are the command's.
@@ -42,9 +41,8 @@ type options struct {
 
 // The roles that this program has beside measuring, as its first argument.
 const (
-	roleMeasure = "measure"
-	roleWaggle  = "waggle"
-	roleServe   = "serve"
+	roleWaggle = "waggle"
+	roleServe  = "serve"
 )
 
 func main() {
@@ -64,8 +62,6 @@ func run() error {
 		os.Exit(cli.Run(os.Args[2:], os.Stdin, os.Stdout, os.Stderr))
 	case roleServe:
 		return serve(os.Args[2])
-	case roleMeasure:
-		os.Args = append(os.Args[:1], os.Args[2:]...)
 	}
 	var o options
 	flag.BoolVar(&o.json, "json", false, "print JSON lines")
@@ -76,19 +72,7 @@ func run() error {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if role == roleMeasure {
-		return measure(ctx, &o)
-	}
-	return isolate(ctx)
-}
-
-// isolate runs this program again in a network namespace of its own.
-func isolate(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", append([]string{roleMeasure}, os.Args[1:]...)...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGTERM}
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	return cmd.Run()
+	return isolate.Run(ctx, func() error { return measure(ctx, &o) })
 }
 
 // watchers are measured one after the other.
@@ -122,10 +106,6 @@ func measure(ctx context.Context, o *options) error {
 		return err
 	}
 	mostProxied := int(files.Cur-1000) / 2
-	const loopback = 1
-	if err := rtnl.Do(func(c *rtnl.Conn) error { return c.SetUp(loopback) }); err != nil {
-		return err
-	}
 	print := func(v any, format string, args ...any) {
 		if o.json {
 			_ = json.NewEncoder(os.Stdout).Encode(v)

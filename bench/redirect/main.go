@@ -28,13 +28,13 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
 
+	"github.com/waggle-bpf/waggle/bench/internal/isolate"
 	"github.com/waggle-bpf/waggle/internal/testkit"
 	"github.com/waggle-bpf/waggle/redirect"
 )
@@ -67,42 +67,7 @@ func run() error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if os.Getenv(isolatedEnv) == "" {
-		return isolate(ctx)
-	}
-	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
-		return fmt.Errorf("set up loopback: %w: %s", err, out)
-	}
-	return compare(ctx, &o)
-}
-
-const isolatedEnv = "WAGGLE_BENCH_ISOLATED"
-
-// highest is the highest priority of ordinary processes, a nice value.
-const highest = -20
-
-// isolate runs this program again in a network namespace of its own and with the
-// highest priority, and ends it when ctx does.
-func isolate(ctx context.Context) error {
-	runtime.LockOSThread()
-	if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, highest); err != nil {
-		return fmt.Errorf("raise priority: %w", err)
-	}
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", os.Args[1:]...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it cleans up
-	cmd.Env = append(os.Environ(), isolatedEnv+"=1", "GODEBUG=asyncpreemptoff=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNET, Setsid: true, Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	// Where sessions share the CPU (CONFIG_SCHED_AUTOGROUP), a priority counts only
-	// within its own, which has one, too.
-	group := fmt.Sprintf("/proc/%d/autogroup", cmd.Process.Pid)
-	if err := os.WriteFile(group, fmt.Append(nil, highest), 0); err != nil && !os.IsNotExist(err) {
-		fmt.Fprintln(os.Stderr, "redirect: raise priority:", err)
-	}
-	return cmd.Wait()
+	return isolate.Run(ctx, func() error { return compare(ctx, &o) }, isolate.SteadyThreads)
 }
 
 // row is one kind of traffic, or a program.

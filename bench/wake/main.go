@@ -30,14 +30,13 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
 
-	"github.com/waggle-bpf/waggle/internal/testkit/rtnl"
+	"github.com/waggle-bpf/waggle/bench/internal/isolate"
 )
 
 func main() {
@@ -77,12 +76,10 @@ func run() error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if os.Getenv(isolatedEnv) == "" {
-		return isolate(ctx)
-	}
-	if err := furnish(); err != nil {
-		return err
-	}
+	return isolate.Run(ctx, func() error { return measure(ctx, &o) })
+}
+
+func measure(ctx context.Context, o *options) error {
 	if o.waggle == "" {
 		dir, err := os.MkdirTemp("", "waggle-bench-")
 		if err != nil {
@@ -94,38 +91,10 @@ func run() error {
 			return fmt.Errorf("build waggle: %w: %s", err, out)
 		}
 	}
-	if err := starts(ctx, &o); err != nil {
+	if err := starts(ctx, o); err != nil {
 		return err
 	}
-	return engines(ctx, &o)
-}
-
-const isolatedEnv = "WAGGLE_BENCH_ISOLATED"
-
-// isolate runs this program again in namespaces of its own.
-func isolate(ctx context.Context) error {
-	runtime.LockOSThread() // children get a signal when the thread ends that has made them
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", os.Args[1:]...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it cleans up
-	cmd.Env = append(os.Environ(), isolatedEnv+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Unshareflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS,
-		Pdeathsig:    syscall.SIGKILL,
-	}
-	return cmd.Run()
-}
-
-// furnish makes the namespaces usable.
-func furnish() error {
-	const loopback = 1
-	if err := rtnl.Do(func(c *rtnl.Conn) error { return c.SetUp(loopback) }); err != nil {
-		return fmt.Errorf("set loopback up: %w", err)
-	}
-	if err := syscall.Mount("bpf", "/sys/fs/bpf", "bpf", 0, ""); err != nil {
-		return fmt.Errorf("mount bpf file system: %w", err)
-	}
-	return nil
+	return engines(ctx, o)
 }
 
 // starts measures cold starts.
