@@ -137,40 +137,12 @@ func makeCertificates(t *testing.T, dir string, names ...string) {
 	}
 }
 
-const sshdConfig = `
-Port %d
-ListenAddress 127.0.0.1
-HostKey %s
-AuthorizedKeysFile %s
-PidFile none
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-PermitRootLogin yes
-MaxStartups 200
-Subsystem sftp internal-sftp
-`
-
-// startSSH runs sshd with keys of its own and returns the options with which ssh and
-// scp log in.
+// startSSH runs sshd and returns the options with which ssh and scp log in.
 func startSSH(t *testing.T) []string {
 	t.Helper()
-	path := testkit.RequireTool(t, "sshd")
-	dir := t.TempDir()
-	file := func(name string) string { return filepath.Join(dir, name) }
-	for _, name := range []string{"host", "user"} {
-		keygen := exec.Command(testkit.RequireTool(t, "ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", file(name))
-		if out, err := keygen.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-	}
-	write(t, file("sshd_config"), fmt.Sprintf(sshdConfig, sshPort, file("host"), file("user.pub")))
-	if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // where its unprivileged half lives
-		t.Fatal(err)
-	}
-	daemon(t, sshPort, exec.Command(path, "-D", "-e", "-f", file("sshd_config")))
-	return []string{"-F", "none", "-i", file("user"), "-o", "StrictHostKeyChecking=no",
-		"-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR"}
+	s := testkit.NewSSHD(t, fmt.Sprint(sshPort))
+	daemon(t, sshPort, exec.Command(s.Args[0], s.Args[1:]...))
+	return s.Options
 }
 
 func startRedis(t *testing.T) {

@@ -19,19 +19,6 @@ import (
 	"github.com/waggle-bpf/waggle/internal/testkit/command"
 )
 
-const sshdConfig = `
-Port %s
-ListenAddress 127.0.0.1
-HostKey %s
-AuthorizedKeysFile %s
-PidFile none
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-PermitRootLogin yes
-Subsystem sftp internal-sftp
-`
-
 // sshd is an OpenSSH server under waggle idle.
 type sshd struct {
 	*command.Process
@@ -42,32 +29,17 @@ type sshd struct {
 // startSSH starts one that is stopped after a time.
 func startSSH(t *testing.T, watcher, idle string) *sshd {
 	t.Helper()
-	path := testkit.RequireTool(t, "sshd")
-	dir := t.TempDir()
-	file := func(name string) string { return filepath.Join(dir, name) }
-	for _, name := range []string{"host", "user"} {
-		keygen := exec.Command(testkit.RequireTool(t, "ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", file(name))
-		if out, err := keygen.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-	}
-	if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // where its unprivileged half lives
-		t.Fatal(err)
-	}
 	port := freePort(t)
-	if err := os.WriteFile(file("config"), fmt.Appendf(nil, sshdConfig, port, file("host"), file("user.pub")), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	server := testkit.NewSSHD(t, port)
 	s := &sshd{at: port}
 	args := []string{"--watch", watcher, "--port", port, "--idle", idle}
 	if watcher == "proxy" {
 		s.at = freePort(t)
 		args = []string{"--listen", ":" + s.at, "--to", "127.0.0.1:" + port, "--idle", idle}
 	}
-	s.Process = waggle(t, append(args, "--", path, "-D", "-e", "-f", file("config"))...)
+	s.Process = waggle(t, append(append(args, "--"), server.Args...)...)
 	s.Expect("Server listening on 127.0.0.1")
-	s.options = []string{"-F", "none", "-i", file("user"), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-		"-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-o", "Port=" + s.at}
+	s.options = append(server.Options, "-o", "Port="+s.at)
 	return s
 }
 

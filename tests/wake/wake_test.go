@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -191,46 +192,17 @@ func TestHooks(t *testing.T) {
 	p.Interrupt()
 }
 
-const sshdConfig = `
-Port %d
-ListenAddress 127.0.0.1
-HostKey %s
-AuthorizedKeysFile %s
-PidFile none
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-PermitRootLogin yes
-MaxStartups 200
-`
-
 // TestSSH wakes a real sshd by a real ssh, which waits for the server to speak first.
 func TestSSH(t *testing.T) {
 	testkit.RequireRoot(t)
-	sshd, ssh := testkit.RequireTool(t, "sshd"), testkit.RequireTool(t, "ssh")
-	dir := t.TempDir()
-	file := func(name string) string { return filepath.Join(dir, name) }
-	for _, name := range []string{"host", "user"} {
-		keygen := exec.Command(testkit.RequireTool(t, "ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", file(name))
-		if out, err := keygen.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-	}
-	config := fmt.Sprintf(sshdConfig, back, file("host"), file("user.pub"))
-	if err := os.WriteFile(file("sshd_config"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // where its unprivileged half lives
-		t.Fatal(err)
-	}
+	ssh, sshd := testkit.RequireTool(t, "ssh"), testkit.NewSSHD(t, fmt.Sprint(back))
 	p := startWake(t, "--ready", "ssh", "--idle", "500ms",
-		"--start", fmt.Sprintf("exec:sleep 0.3; exec %s -D -e -f %s", sshd, file("sshd_config")))
+		"--start", "exec:sleep 0.3; exec "+strings.Join(sshd.Args, " "))
 	login := func(input string) error {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		cmd := exec.CommandContext(ctx, ssh, "-F", "none", "-i", file("user"), "-p", strconv.Itoa(int(front)),
-			"-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR",
-			"root@127.0.0.1", "cat")
+		args := append(slices.Clone(sshd.Options), "-p", strconv.Itoa(int(front)), "root@127.0.0.1", "cat")
+		cmd := exec.CommandContext(ctx, ssh, args...)
 		cmd.Stdin = strings.NewReader(input)
 		var out, problems bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &problems
