@@ -19,7 +19,7 @@ const (
 
 // WakeupBytes is the amount of data after which Wakeup and the Batched methods of
 // RingBuf wake the reader again; in rings below four times the size, a quarter of
-// it is enough. Settable before load.
+// it is enough. Settable before load, by the name bpf_WakeupBytes.
 //
 //bpf:const
 var WakeupBytes uint64 = 128 << 10

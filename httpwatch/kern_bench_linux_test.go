@@ -20,7 +20,7 @@ func BenchmarkKernelHalf(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := obj.Set("WakeupBytes", uint64(1<<30)); err != nil {
+	if err := obj.Set("bpf_WakeupBytes", uint64(1<<30)); err != nil {
 		b.Fatal(err)
 	}
 	k, err := obj.Load(load.Options{})

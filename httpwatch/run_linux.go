@@ -89,7 +89,7 @@ func loadKernelHalf(o Options) (*object.Kern, error) {
 	ring := powerOfTwo(o.RingBytes)
 	// The stream reads at intervals; it is to be woken only when that may be too
 	// late. It gives space back in eighths.
-	if err := errors.Join(obj.SetPort(o.Port), obj.Set("WakeupBytes", uint64(ring/4))); err != nil {
+	if err := errors.Join(obj.SetPort(o.Port), obj.Set("bpf_WakeupBytes", uint64(ring/4))); err != nil {
 		return nil, err
 	}
 	sizes := obj.Spec().Maps

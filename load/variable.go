@@ -14,7 +14,8 @@ import (
 
 // Set gives a global variable or constant its value for the next Load. The
 // verifier sees the values of constants and leaves out the branches that they
-// rule out. The value may be
+// rule out. The variable NAME of an imported package is called PACKAGE_NAME. The
+// value may be
 //   - an integer or bool of any Go type, if the variable's type can hold it;
 //   - a string, for an array of characters; the rest of it becomes zero;
 //   - anything else of just the variable's size: structs and arrays as they

@@ -37,7 +37,9 @@ faults are printed, and after faults the exit code is 3.
 
   waggle load ./kern -i eth0 -i lo
   waggle load conn.o --cgroup /sys/fs/cgroup/user.slice --json
-  waggle load ./probe -e libc.so.6 --symbol getaddrinfo --set verbose=true`
+  waggle load ./probe -e libc.so.6 --symbol getaddrinfo --set verbose=true
+
+Variables of packages that a kernel package imports are named PACKAGE_NAME, such as bpf_WakeupBytes.`
 }
 
 // Run loads, attaches and prints until the command is interrupted.

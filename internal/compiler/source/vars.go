@@ -64,9 +64,9 @@ func mapType(t types.Type) (*abi.MapType, *types.Named) {
 // reservedPrefix starts the names that loaders know; they are never changed.
 const reservedPrefix = "waggle_"
 
-// nameVars gives every variable a C identifier of its own: its Go name where
-// that is free, else the package's in front of it. Reserved names come first,
-// then the package's own.
+// nameVars gives every variable a C identifier of its own: its Go name, with the
+// package's in front of it if it is another package's, so that no import changes
+// the name of anything. Reserved names come first, then the package's own.
 func (l *loader) nameVars(vars []*types.Var) map[*types.Var]string {
 	order := slices.Clone(vars)
 	slices.SortStableFunc(order, func(a, b *types.Var) int {
@@ -81,7 +81,7 @@ func (l *loader) nameVars(vars []*types.Var) map[*types.Var]string {
 	names := make(map[*types.Var]string)
 	for _, v := range order {
 		name := cIdent(v.Name())
-		if taken[name] {
+		if nameRank(v, l.main.types) == imported {
 			name = cIdent(v.Pkg().Name()) + "_" + name
 		}
 		for base, n := name, 2; taken[name]; n++ {
@@ -93,14 +93,21 @@ func (l *loader) nameVars(vars []*types.Var) map[*types.Var]string {
 	return names
 }
 
+// The ranks of variables, in the order in which they get names.
+const (
+	reserved = iota
+	own
+	imported
+)
+
 func nameRank(v *types.Var, main *types.Package) int {
 	switch {
 	case strings.HasPrefix(v.Name(), reservedPrefix) && v.Pkg() != main:
-		return 0
+		return reserved
 	case v.Pkg() == main:
-		return 1
+		return own
 	}
-	return 2
+	return imported
 }
 
 // cIdent writes a Go identifier in the letters that C has.
