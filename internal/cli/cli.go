@@ -70,8 +70,9 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), endings(args)...)
 	context.AfterFunc(ctx, func() { time.AfterFunc(repeat, stop) })
 	// Without this, writing to a pipe that nobody reads any more would end the
-	// process before it has cleaned up.
-	signal.Ignore(syscall.SIGPIPE)
+	// process before it has cleaned up. Signals that are ignored instead of being
+	// taken are ignored by the commands that it starts, too.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	return report(stderr, run(args, &env{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr}))
 }
 

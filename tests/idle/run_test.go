@@ -4,6 +4,7 @@ package idle
 
 import (
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -166,6 +167,25 @@ func TestSignals(t *testing.T) {
 	if took := time.Since(began); took > 8*time.Second { // --kill-after is 10 s
 		t.Errorf("took %v", took)
 	}
+}
+
+// TestIgnored: the service ignores no signal that its starter has not: with SIGPIPE, the
+// pipelines of its shells would not end.
+func TestIgnored(t *testing.T) {
+	t.Parallel()
+	testkit.RequireTool(t, "grep")
+	own, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := regexp.MustCompile(`(?m)^SigIgn:.*$`).FindString(string(own))
+	p := waggle(t, "--run", "grep SigIgn /proc/self/status", "--", "/bin/grep", "SigIgn", "/proc/self/status")
+	for _, who := range []string{"hook", "service"} {
+		if got := p.Expect(`^SigIgn:.*$`)[0]; got != want {
+			t.Errorf("%s: %s, want %s", who, got, want)
+		}
+	}
+	wantCode(t, p, 0)
 }
 
 // TestStubborn: what doesn't end on SIGTERM is killed, and what it has left behind, in
