@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/waggle-bpf/waggle/forward/accesslog"
 	"github.com/waggle-bpf/waggle/forward/backend"
 	"github.com/waggle-bpf/waggle/forward/config"
@@ -31,6 +33,8 @@ type Options struct {
 	Notice func(string)
 	// Gate is what connections go through before a backend is dialled; nil for nothing.
 	Gate Gate
+	// Metrics are served beside the forwarder's own. They may not share names.
+	Metrics []prometheus.Collector
 	// Ended is told of each connection when it is over, or refused: what the access log
 	// would say. It is called on the connection's own goroutine. It may be nil.
 	Ended func(*accesslog.Record)
@@ -94,6 +98,9 @@ func New(cfg *config.Config, o Options) (*Forwarder, error) {
 	f.engines.options = engineOptions{
 		pipes: f.files.pipes, persist: cfg.Persist,
 		refused: f.metrics.Fallback, switched: f.metrics.Switched,
+	}
+	if err := f.metrics.Register(o.Metrics...); err != nil {
+		return nil, err
 	}
 	f.metrics.Backends(f.backends)
 	f.metrics.LogLost(func() uint64 { return f.log.Load().Lost() })

@@ -7,6 +7,7 @@
 package metrics
 
 import (
+	"fmt"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -95,6 +96,16 @@ func gauges(r *prometheus.Registry, name, help string, labels ...string) *promet
 // Handler serves the metrics.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
+}
+
+// Register adds metrics of others, which may not have our names.
+func (m *Metrics) Register(list ...prometheus.Collector) error {
+	for _, c := range list {
+		if err := m.registry.Register(c); err != nil {
+			return fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	return nil
 }
 
 // Backends makes every scrape ask status for the state of the backends.
