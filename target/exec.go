@@ -1,19 +1,22 @@
 package target
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
 
-// Exec is a process that a shell command runs, in a process group of its own.
+// Exec is a process that a shell command runs, in a process group of its own. If it ends
+// with an error, the others of its group are ended, too; one that ends without has started
+// something else, which may be among them.
 type Exec struct {
 	Command string
 	// Env is added to this process's environment.
@@ -27,37 +30,46 @@ type Exec struct {
 	// know of all children. It is exec.Cmd's own way if it is nil.
 	Begin func(*exec.Cmd) (wait func() error, err error)
 
-	mu   sync.Mutex
-	proc *process // the last one that was started
-}
-
-// process is a run of the command.
-type process struct {
-	pid  int
-	done chan struct{}
-	err  error       // how it ended, once done is closed
-	gone atomic.Bool // nobody is left of its group; the number may be another's
+	mu sync.Mutex
+	// runs are the last run, and earlier ones that have ended well and of whose groups
+	// somebody is left: that may be the target.
+	runs []*process
 }
 
 const defaultGrace = 10 * time.Second
 
 func (e *Exec) String() string { return "exec:" + e.Command }
 
+func (e *Exec) grace() time.Duration { return cmp.Or(e.Grace, defaultGrace) }
+
 // Start starts the process.
 func (e *Exec) Start(ctx context.Context) error {
+	if err := e.start(ctx); err != nil {
+		return fmt.Errorf("start %q: %w", e.Command, err)
+	}
+	return nil
+}
+
+func (e *Exec) start(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.proc != nil && !e.proc.ended() {
-		return nil
-	}
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("start %q: %w", e.Command, err)
+		return err
+	}
+	if n := len(e.runs); n > 0 {
+		last := e.runs[n-1]
+		if !last.ended() {
+			return nil
+		}
+		if last.err != nil && !last.vanish(ctx) { // it is being ended
+			return interrupted(ctx, "the end of the last run")
+		}
 	}
 	p, err := e.begin()
 	if err != nil {
-		return fmt.Errorf("start %q: %w", e.Command, err)
+		return err
 	}
-	e.proc = p
+	e.runs = append(slices.DeleteFunc(e.runs, func(p *process) bool { return !p.left() }), p)
 	return nil
 }
 
@@ -79,35 +91,18 @@ func (e *Exec) begin() (*process, error) {
 		return nil, err
 	}
 	p := &process{pid: cmd.Process.Pid, done: make(chan struct{})}
-	go func() {
-		p.err = wait()
-		close(p.done)
-		p.left()
-	}()
+	go p.watch(wait, e.grace())
 	return p, nil
 }
 
-func (p *process) ended() bool {
-	select {
-	case <-p.done:
-		return true
-	default:
-		return false
-	}
-}
-
-// left tells whether somebody is left of the group.
-func (p *process) left() bool {
-	if !p.gone.Load() && p.ended() && !groupLives(p.pid) {
-		p.gone.Store(true)
-	}
-	return !p.gone.Load()
-}
-
+// last is the last run, nil if there was none.
 func (e *Exec) last() *process {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.proc
+	if len(e.runs) == 0 {
+		return nil
+	}
+	return e.runs[len(e.runs)-1]
 }
 
 // Wait waits for the end of the process that was started last, and returns how it
@@ -134,49 +129,22 @@ func (e *Exec) how(err error) error {
 }
 
 // Stop ends the process and what else is in its group: with SIGTERM, and with SIGKILL
-// after a while or when the context ends.
+// after a while or when the context ends. So it does with what is left of earlier runs.
 func (e *Exec) Stop(ctx context.Context) error {
-	p := e.last()
-	if p == nil || !p.left() {
-		return nil
-	}
-	_ = syscall.Kill(-p.pid, syscall.SIGTERM)
-	grace := e.Grace
-	if grace == 0 {
-		grace = defaultGrace
-	}
-	ctx, cancel := context.WithTimeout(ctx, grace)
+	e.mu.Lock()
+	runs := slices.Clone(e.runs)
+	e.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, e.grace())
 	defer cancel()
-	if p.vanish(ctx) {
-		return nil
+	for _, p := range runs {
+		p.terminate()
 	}
-	if err := syscall.Kill(-p.pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) && !p.ended() {
-		return fmt.Errorf("stop %q: %w", e.Command, err)
-	}
-	<-p.done
-	last, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	p.vanish(last)
-	return nil
-}
-
-// vanish waits for the end of the group, and tells whether it has come before that of
-// the context. The first process may be a shell, which ends before those that it has
-// started and that still have something to put in order.
-func (p *process) vanish(ctx context.Context) bool {
-	select {
-	case <-p.done:
-	case <-ctx.Done():
-		return false
-	}
-	for pause := time.Millisecond; p.left(); pause = min(2*pause, 50*time.Millisecond) {
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return false
+	for _, p := range runs {
+		if err := p.end(ctx); err != nil {
+			return fmt.Errorf("stop %q: %w", e.Command, err)
 		}
 	}
-	return true
+	return nil
 }
 
 // Run runs the command to its end: as a hook, which does something else than to be

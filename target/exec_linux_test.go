@@ -6,8 +6,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -161,4 +163,94 @@ func TestExecRun(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "takes too long") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// groupOf waits until a command has written the number of its group's first process.
+func groupOf(t *testing.T, file string) int {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		text, err := os.ReadFile(file)
+		if pid, perr := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && perr == nil {
+			return pid
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no process in %q: %v", text, err)
+		}
+	}
+}
+
+// TestExecCrash: when the first process ends with an error, nothing is left of its group,
+// not even when the next one starts at once.
+func TestExecCrash(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "pid")
+	e := &Exec{Command: "sleep 1000 & echo $$ >" + file + "; exit 3"}
+	var before int
+	for range 3 {
+		if err := e.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if before != 0 && groupLives(before) {
+			t.Error("the last run goes on beside this one")
+		}
+		if err := e.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), "exit status 3") {
+			t.Errorf("ended with %v", err)
+		}
+		before = groupOf(t, file)
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for deadline := time.Now().Add(20 * time.Second); groupLives(before); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the group lives")
+		}
+	}
+}
+
+// TestExecStarter: what a command leaves running that ends well is not forgotten when the
+// command is run again: stopping ends all of it.
+func TestExecStarter(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "pid")
+	e := &Exec{Command: "sleep 1000 & echo $$ >" + file}
+	var groups []int
+	for range 2 {
+		if err := e.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		groups = append(groups, groupOf(t, file))
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, g := range groups {
+		if !groupLives(g) {
+			t.Errorf("group %d has been ended", g)
+		}
+	}
+	if err := e.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range groups {
+		if groupLives(g) {
+			t.Errorf("group %d is left", g)
+			_ = syscall.Kill(-g, syscall.SIGKILL)
+		}
+	}
+}
+
+// TestExecAskedOnce: who takes a second SIGTERM for impatience gets none.
+func TestExecAskedOnce(t *testing.T) {
+	out := new(output)
+	e := &Exec{Command: `(n=0; trap 'n=$((n+1))' TERM; echo ready; while [ $n = 0 ]; do sleep 0.01; done; sleep 0.2; echo got $n) & wait`, Output: out}
+	if err := e.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	out.await(t, "ready")
+	if err := e.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	out.await(t, "got 1\n")
 }
