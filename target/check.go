@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -29,6 +30,18 @@ func (c *Container) Check(ctx context.Context) error {
 	return nil
 }
 
+// Check looks for the cgroup, and whether it may be frozen.
+func (f *Freezer) Check(context.Context) error {
+	file, err := os.OpenFile(f.file(), os.O_WRONLY, 0)
+	if err == nil {
+		err = file.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("look for cgroup: %w", notFreezable(err))
+	}
+	return nil
+}
+
 // Check looks for the unit.
 func (u *Unit) Check(ctx context.Context) error {
 	if err := u.check(ctx); err != nil {
@@ -47,8 +60,11 @@ func (u *Unit) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if text, _ := state.Value.Value().(string); text == "not-found" {
+	switch text, _ := state.Value.Value().(string); text {
+	case "not-found":
 		return errors.New("there is no such unit")
+	case "masked", "bad-setting", "error":
+		return fmt.Errorf("its state is %q; systemctl status tells more", text)
 	}
 	return nil
 }

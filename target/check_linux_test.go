@@ -27,6 +27,7 @@ func TestCheck(t *testing.T) {
 		{&Container{Name: "web"}, "look for container web: ask Docker: dial unix "},
 		{&Fly{Name: "a/b"}, "look for fly:a/b: no token"},
 		{&WakeOnLAN{Name: "00:1b:21:0a:0b:0c"}, ""},
+		{&Freezer{Dir: "/nowhere"}, "look for cgroup: open /nowhere/cgroup.freeze: no such file or directory; is that a cgroup"},
 	} {
 		err := Check(t.Context(), test.target)
 		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.HasPrefix(err.Error(), test.want)) {
@@ -41,13 +42,16 @@ func TestParseValidates(t *testing.T) {
 		"wol:00:1b": `read target "wol:00:1b": "00:1b" is not a MAC address`,
 		"fly:shop":  `read target "fly:shop": "shop" is not APP/MACHINE`,
 		"fly:a/b":   `read target "fly:a/b": no token; set FLY_API_TOKEN`,
+
+		"docker:../images/x": `read target "docker:../images/x": "../images/x" is not the name of a container`,
+		"docker:web?x=y":     `read target "docker:web?x=y": "web?x=y" is not the name`,
 	} {
 		if _, err := Parse(text); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", text, err, want)
 		}
 	}
 	t.Setenv(flyTokenVar, "x")
-	for _, text := range []string{"wol:00:1b:21:0a:0b:0c", "wol:00:1b:21:0a:0b:0c@10.0.0.255:9", "fly:a/b"} {
+	for _, text := range []string{"wol:00:1b:21:0a:0b:0c", "wol:00:1b:21:0a:0b:0c@10.0.0.255:9", "fly:a/b", "docker:my_web.1-x", "docker:/web"} {
 		target, err := Parse(text)
 		if err != nil || target.String() != text {
 			t.Errorf("%s: got %v, %v", text, target, err)
@@ -71,8 +75,10 @@ func TestCheckContainer(t *testing.T) {
 	})}
 	go func() { _ = server.Serve(l) }()
 	defer server.Close()
-	if err := Check(t.Context(), &Container{Name: "web", Socket: socket}); err != nil {
-		t.Error(err)
+	for _, name := range []string{"web", "/web"} {
+		if err := Check(t.Context(), &Container{Name: name, Socket: socket}); err != nil {
+			t.Error(err)
+		}
 	}
 	err = Check(t.Context(), &Container{Name: "db", Socket: socket})
 	if want := "look for container db: the daemon says: No such container"; err == nil || err.Error() != want {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +28,17 @@ type Container struct {
 }
 
 func (c *Container) String() string { return "docker:" + c.Name }
+
+// containerName is what Docker lets names be, with the slash that it shows before them.
+var containerName = regexp.MustCompile(`^/?[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
+
+// Validate tells whether the name is one.
+func (c *Container) Validate() error {
+	if !containerName.MatchString(c.Name) {
+		return fmt.Errorf("%q is not the name of a container", c.Name)
+	}
+	return nil
+}
 
 // Start starts the container.
 func (c *Container) Start(ctx context.Context) error { return c.do(ctx, "start", nil) }
@@ -79,7 +91,7 @@ func (c *Container) ask(ctx context.Context, method, what string, query url.Valu
 	defer transport.CloseIdleConnections()
 	// Without a version the daemon takes its newest; these three have been the same
 	// since the first.
-	u := url.URL{Scheme: "http", Host: "docker", Path: "/containers/" + c.Name + "/" + what, RawQuery: query.Encode()}
+	u := url.URL{Scheme: "http", Host: "docker", Path: "/containers/" + strings.TrimPrefix(c.Name, "/") + "/" + what, RawQuery: query.Encode()}
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), http.NoBody)
 	if err != nil {
 		return err

@@ -35,6 +35,16 @@ func (f *Freezer) Stop(ctx context.Context) error {
 	return nil
 }
 
+func (f *Freezer) file() string { return filepath.Join(f.Dir, "cgroup.freeze") }
+
+// notFreezable adds to an error what may be the reason.
+func notFreezable(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w; is that a cgroup of version 2, and not the root?", err)
+	}
+	return err
+}
+
 // set freezes or thaws, and waits until it is so: a process may have to leave a system
 // call first.
 func (f *Freezer) set(ctx context.Context, frozen bool) error {
@@ -42,11 +52,8 @@ func (f *Freezer) set(ctx context.Context, frozen bool) error {
 	if frozen {
 		text, want = "1", []byte("frozen 1\n")
 	}
-	switch err := write(filepath.Join(f.Dir, "cgroup.freeze"), text); {
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w; is that a cgroup of version 2, and not the root?", err)
-	case err != nil:
-		return err
+	if err := write(f.file(), text); err != nil {
+		return notFreezable(err)
 	}
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		events, err := os.ReadFile(filepath.Join(f.Dir, "cgroup.events"))

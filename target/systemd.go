@@ -4,20 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"path/filepath"
+	"slices"
 
 	systemd "github.com/coreos/go-systemd/v22/dbus"
 )
 
 // Unit is a unit of systemd, which is asked over D-Bus.
 type Unit struct {
-	Name string // ".service" is added where there is no suffix
+	Name string // ".service" is added where there is no suffix of a unit
 }
 
 func (u *Unit) String() string { return "systemd:" + u.Name }
 
+// unitKinds are the suffixes of units that can be started (systemd.unit(5)).
+var unitKinds = []string{
+	".service", ".socket", ".device", ".mount", ".automount", ".swap", ".target", ".path", ".timer", ".slice", ".scope",
+}
+
 func (u *Unit) name() string {
-	if strings.Contains(u.Name, ".") {
+	if slices.Contains(unitKinds, filepath.Ext(u.Name)) {
 		return u.Name
 	}
 	return u.Name + ".service"

@@ -160,3 +160,14 @@ func TestNoSystemd(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestUnitName(t *testing.T) {
+	for name, want := range map[string]string{
+		"sshd": "sshd.service", "sshd.service": "sshd.service", "x.socket": "x.socket",
+		"app@1.2": "app@1.2.service", "my.app": "my.app.service", "dev-disk.mount": "dev-disk.mount",
+	} {
+		if got := (&Unit{Name: name}).name(); got != want {
+			t.Errorf("%s: got %s, want %s", name, got, want)
+		}
+	}
+}
