@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/waggle-bpf/waggle/forward/backend"
+	"github.com/waggle-bpf/waggle/forward/config"
+	"github.com/waggle-bpf/waggle/forward/proxy"
 )
 
 // Probe finds out whether a target is ready.
@@ -25,16 +27,17 @@ type Probe interface {
 }
 
 // ParseProbe returns the probe of a target at an address that a text stands for: tcp,
-// ssh, http:PATH or exec:CMD.
-func ParseProbe(text, to string) (Probe, error) {
+// ssh, http:PATH or exec:CMD. A target that wants to be told by the PROXY protocol who
+// the client is wants that of the probe, too.
+func ParseProbe(text, to string, send config.ProxyOut) (Probe, error) {
 	kind, rest, more := strings.Cut(text, ":")
 	switch {
 	case kind == "tcp" && !more:
-		return &talk{to: to, probe: backend.TCP{}}, nil
+		return newTalk(to, send, backend.TCP{})
 	case kind == "ssh" && !more:
-		return &talk{to: to, probe: backend.Expect{Expect: []byte("SSH-")}}, nil
+		return newTalk(to, send, backend.Expect{Expect: []byte("SSH-")})
 	case kind == "http" && strings.HasPrefix(rest, "/"):
-		return &talk{to: to, probe: backend.HTTP{Path: rest}}, nil
+		return newTalk(to, send, backend.HTTP{Path: rest})
 	case kind == "exec" && strings.TrimSpace(rest) != "":
 		return &command{text: rest}, nil
 	}
@@ -53,8 +56,20 @@ const (
 
 // talk is the probe that connects to the target and talks to it.
 type talk struct {
-	to    string
-	probe backend.Probe
+	to       string
+	greeting []byte // before the probe
+	probe    backend.Probe
+}
+
+func newTalk(to string, send config.ProxyOut, p backend.Probe) (*talk, error) {
+	t := &talk{to: to, probe: p}
+	if send == config.NoProxy {
+		return t, nil
+	}
+	var err error
+	h := proxy.Header{Version: proxy.Version(send), Local: true} // for itself
+	t.greeting, err = h.Append(nil)
+	return t, err
 }
 
 func (t *talk) Look(ctx context.Context) error { return t.ask(ctx, lookConnect, lookTimeout) }
@@ -76,13 +91,22 @@ func (t *talk) ask(ctx context.Context, connect, answer time.Duration) error {
 	// Close ends a talk whose time is over.
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	_ = conn.SetDeadline(time.Now().Add(answer))
-	if err := t.probe.Probe(conn); err != nil {
+	if err := t.talk(conn); err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
 		return fmt.Errorf("ask %s: %w", t.to, plain(err, answer))
 	}
 	return nil
+}
+
+func (t *talk) talk(conn net.Conn) error {
+	if len(t.greeting) > 0 {
+		if _, err := conn.Write(t.greeting); err != nil {
+			return err
+		}
+	}
+	return t.probe.Probe(conn)
 }
 
 // plain takes from an error what goes without saying.

@@ -166,6 +166,20 @@ func echo(c *net.TCPConn) {
 	_ = c.CloseWrite()
 }
 
+// pickyHTTP is a server of HTTP that wants a greeting before the request, and some more
+// bytes behind that.
+func pickyHTTP(greeting string, more int) func(*net.TCPConn) {
+	return func(c *net.TCPConn) {
+		said := make([]byte, len(greeting)+more+len("GET "))
+		_, err := io.ReadFull(c, said)
+		if err == nil && strings.HasPrefix(string(said), greeting) && strings.HasSuffix(string(said), "GET ") {
+			_, _ = io.WriteString(c, "HTTP/1.1 204 No Content\r\n\r\n")
+		}
+		_ = c.CloseWrite()
+		_, _ = io.Copy(io.Discard, c)
+	}
+}
+
 // rig is a Waker behind a forwarder.
 type rig struct {
 	t *testing.T
@@ -188,7 +202,7 @@ func (r *rig) Write(b []byte) (int, error) {
 func start(t *testing.T, s *server, change func(*Options)) *rig {
 	t.Helper()
 	r := &rig{t: t}
-	probe, err := ParseProbe("tcp", s.addr)
+	probe, err := ParseProbe("tcp", s.addr, config.NoProxy)
 	if err != nil {
 		t.Fatal(err)
 	}

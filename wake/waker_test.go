@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/waggle-bpf/waggle/forward/config"
 )
 
 // TestOneStart: many clients come during a start.
@@ -299,7 +301,7 @@ func TestLies(t *testing.T) {
 				_, _ = io.WriteString(c, test.greeting)
 				echo(c)
 			})
-			probe, err := ParseProbe(test.probe, s.addr)
+			probe, err := ParseProbe(test.probe, s.addr, config.NoProxy)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -57,7 +57,7 @@ func (c *wakeCmd) Run(e *env) error {
 	if err != nil {
 		return badInput(err)
 	}
-	o, targets, err := c.waking()
+	o, targets, err := c.waking(cfg)
 	if err != nil {
 		return badInput(err)
 	}
@@ -123,7 +123,7 @@ func proxyVersion(text string) (config.ProxyOut, error) {
 }
 
 // waking is the rest of the flags, and the targets that they name.
-func (c *wakeCmd) waking() (o wake.Options, targets []target.Target, err error) {
+func (c *wakeCmd) waking(cfg *config.Config) (o wake.Options, targets []target.Target, err error) {
 	if err := c.check(); err != nil {
 		return o, nil, err
 	}
@@ -164,7 +164,7 @@ func (c *wakeCmd) waking() (o wake.Options, targets []target.Target, err error) 
 	case isFreezer && c.Ready == "tcp":
 		return o, nil, errors.New("--ready tcp says nothing about a frozen target, for which the kernel answers; ask for ssh, http:/PATH or exec:COMMAND")
 	}
-	o.Probe, err = wake.ParseProbe(c.Ready, c.To)
+	o.Probe, err = wake.ParseProbe(c.Ready, c.To, cfg.Groups[0].SendProxy)
 	if err != nil {
 		return o, nil, fmt.Errorf("--ready: %w", err)
 	}
