@@ -2,6 +2,7 @@ package wake
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -105,6 +106,9 @@ func (t *teller) turnedAway(turned map[error]int, m *machine) {
 		t.notice("clients are turned away: %d wait already; --hold lets more of them", m.policy.held)
 	}
 }
+
+// oneLine makes one line of the errors that were joined, or of what others say.
+func oneLine(text string) string { return strings.ReplaceAll(strings.TrimSpace(text), "\n", "; ") }
 
 func clients(n int) string {
 	if n == 1 {

@@ -164,6 +164,9 @@ func (c *wakeCmd) waking(cfg *config.Config) (o wake.Options, targets []target.T
 	case isFreezer && c.Ready == "tcp":
 		return o, nil, errors.New("--ready tcp says nothing about a frozen target, for which the kernel answers; ask for ssh, http:/PATH or exec:COMMAND")
 	}
+	if command, ok := strings.CutPrefix(c.Ready, "exec:"); ok {
+		targets = append(targets, &target.Exec{Command: command})
+	}
 	o.Probe, err = wake.ParseProbe(c.Ready, c.To, cfg.Groups[0].SendProxy)
 	if err != nil {
 		return o, nil, fmt.Errorf("--ready: %w", err)
