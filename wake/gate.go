@@ -22,11 +22,25 @@ const (
 	reasonLeft    = "client closed"
 )
 
+// reasonOf puts why a client is turned away in a few words, and tells whether they say
+// all.
+func reasonOf(why error) (reason string, all bool) {
+	switch why {
+	case errTooMany:
+		return reasonTooMany, true
+	case errTooLong:
+		return reasonTooLong, true
+	case errEnding:
+		return reasonEnding, true
+	}
+	return reasonFailed, false
+}
+
 // Pass lets a client through when the target is ready; see forward.Gate.
 func (w *Waker) Pass(ctx context.Context, caller forward.Caller, dial func() error) (leave func(), err error) {
 	// The machine gives two verdicts at most before it hears of the client again: hold
 	// and then another one.
-	c := &client{verdicts: make(chan effect, 2)}
+	c := &client{source: caller.Source, verdicts: make(chan effect, 2)}
 	if !w.tell(event{kind: clientCame, client: c}) {
 		return nil, w.turnAway(ctx, caller, errEnding)
 	}
@@ -121,14 +135,10 @@ const (
 // turnAway returns the error for a client that can't be forwarded, after telling it if
 // it can be told: others are reset, since whatever they speak, nothing must be faked.
 func (w *Waker) turnAway(ctx context.Context, caller forward.Caller, why error) error {
-	away := &forward.TurnedAway{Reason: reasonFailed, Err: why}
-	for _, known := range []struct {
-		err    error
-		reason string
-	}{{errTooMany, reasonTooMany}, {errTooLong, reasonTooLong}, {errEnding, reasonEnding}} {
-		if errors.Is(why, known.err) {
-			away.Reason, away.Err = known.reason, nil
-		}
+	reason, known := reasonOf(why)
+	away := &forward.TurnedAway{Reason: reason}
+	if !known {
+		away.Err = why
 	}
 	defer context.AfterFunc(ctx, func() { _ = caller.Conn.SetDeadline(past) })()
 	_ = caller.Conn.SetReadDeadline(time.Now().Add(sayTime))

@@ -164,7 +164,7 @@ func (m *machine) end() {
 func (m *machine) came(e event) {
 	m.number++
 	c := e.client
-	c.number, c.deadline = m.number, m.now.Add(m.policy.patience)
+	c.number, c.came, c.deadline = m.number, m.now, m.now.Add(m.policy.patience)
 	switch {
 	case m.ending:
 		m.refuse(c, errEnding)
@@ -183,7 +183,7 @@ func (m *machine) hold(c *client) {
 	}
 	i, _ := m.find(c)
 	m.queue = slices.Insert(m.queue, i, c)
-	c.place = held
+	c.place, c.waited = held, true
 	m.effects = append(m.effects, effect{kind: holdClient, client: c})
 }
 

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"sync"
@@ -178,6 +180,17 @@ func pickyHTTP(greeting string, more int) func(*net.TCPConn) {
 		_ = c.CloseWrite()
 		_, _ = io.Copy(io.Discard, c)
 	}
+}
+
+// newHTTP serves until the test ends, and returns where.
+func newHTTP(t *testing.T, h http.Handler) (url string) {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(func() {
+		http.DefaultClient.CloseIdleConnections()
+		s.Close()
+	})
+	return s.URL
 }
 
 // rig is a Waker behind a forwarder.

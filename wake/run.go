@@ -5,9 +5,12 @@ import (
 	"errors"
 	"io"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/waggle-bpf/waggle/forward"
 	"github.com/waggle-bpf/waggle/forward/config"
 	"github.com/waggle-bpf/waggle/forward/handover"
+	"github.com/waggle-bpf/waggle/wake/control"
 )
 
 // Run forwards through a Waker until the context ends, and then until the clients have
@@ -19,14 +22,26 @@ func Run(ctx context.Context, cfg *config.Config, o Options, out io.Writer) erro
 	own.Persist, cfg = false, &own
 	w := New(o)
 	f, err := forward.New(cfg, forward.Options{
-		Gate:   w,
-		Output: out,
-		Notice: func(text string) { o.Notice("%s", text) },
+		Gate:    w,
+		Output:  out,
+		Notice:  func(text string) { o.Notice("%s", text) },
+		Metrics: []prometheus.Collector{collector{w}},
 	})
 	if err != nil {
 		return err
 	}
-	for _, addr := range f.Addrs() {
+	addrs := f.Addrs()
+	closeControl, err := openControl(o, func() *control.Report {
+		r := w.Report()
+		r.Listen = addrs
+		return r
+	})
+	if err != nil {
+		w.end()
+		return errors.Join(err, f.Close())
+	}
+	defer closeControl()
+	for _, addr := range addrs {
 		o.Notice("listening on %s", addr)
 	}
 	w.Begin()
@@ -38,6 +53,24 @@ func Run(ctx context.Context, cfg *config.Config, o Options, out io.Writer) erro
 	err = f.Close()
 	<-w.Done()
 	return errors.Join(err, w.Err())
+}
+
+// openControl opens the socket by which others ask what is going on, until it is closed.
+// Nobody has asked for the usual one, so it may be missing.
+func openControl(o Options, report func() *control.Report) (closed func(), err error) {
+	path := o.Control
+	if path == "" {
+		path = control.DefaultPath()
+	}
+	server, err := control.Serve(path, report)
+	switch {
+	case err == nil:
+		return server.Close, nil
+	case o.Control != "":
+		return nil, err
+	}
+	o.Notice("%v; waggle wake status doesn't find this one", err)
+	return func() {}, nil
 }
 
 // notify tells the service manager, if there is one.

@@ -2,6 +2,7 @@ package wake
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 )
 
@@ -42,10 +43,13 @@ const (
 )
 
 // client is one that has come. The machine alone changes it, and doesn't look at
-// the verdicts.
+// the source and the verdicts.
 type client struct {
+	source   netip.AddrPort
 	number   uint64    // in the order in which they came
+	came     time.Time // when
 	deadline time.Time // until when it is held at most
+	waited   bool      // it was held
 	place    place
 	verdicts chan effect
 }

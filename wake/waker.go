@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/waggle-bpf/waggle/wake/control"
 )
 
 // Starter starts a target.
@@ -62,6 +64,10 @@ type Options struct {
 	// Harmless says that Start does nothing if the target runs, whoever has started
 	// it. Otherwise the target is looked for before it is started.
 	Harmless bool
+	// About is what reports say of the target.
+	About control.Target
+	// Control is the path of the socket for reports, the usual one if it is empty.
+	Control string
 
 	// Notice is told, in a line, what an operator should know.
 	Notice func(format string, args ...any)
@@ -72,7 +78,10 @@ type Options struct {
 type Waker struct {
 	options Options
 	machine machine // run's alone
+	tally   tally   // run's, too
+	began   time.Time
 	events  chan event
+	asks    chan chan *control.Report
 	over    chan struct{} // closed when nothing will happen any more
 	cancel  context.CancelFunc
 
@@ -102,7 +111,10 @@ func New(o Options) *Waker {
 			keep:     !o.End,
 			harmless: o.Harmless,
 		}},
+		tally:  newTally(),
+		began:  time.Now(),
 		events: make(chan event),
+		asks:   make(chan chan *control.Report),
 		over:   make(chan struct{}),
 		cancel: func() {},
 		teller: teller{notice: o.Notice},
@@ -168,10 +180,20 @@ func (w *Waker) run() {
 		} else {
 			timer.Reset(time.Until(at))
 		}
+		e = w.next(timer.C)
+	}
+}
+
+// next waits for something to happen, and answers those who ask meanwhile.
+func (w *Waker) next(due <-chan time.Time) event {
+	for {
 		select {
-		case e = <-w.events:
-		case <-timer.C:
-			e = event{kind: timePassed}
+		case e := <-w.events:
+			return e
+		case <-due:
+			return event{kind: timePassed}
+		case answer := <-w.asks:
+			answer <- w.report()
 		}
 	}
 }
@@ -179,11 +201,15 @@ func (w *Waker) run() {
 // step takes one event and carries out what it leads to.
 func (w *Waker) step(e event) {
 	m := &w.machine
-	state := m.state
+	state, place := m.state, outside
+	if e.client != nil {
+		place = e.client.place
+	}
 	effects := m.step(time.Now(), e)
 	w.state.Store(int32(m.state))
 	w.held.Store(int32(len(m.queue)))
 	w.retryAt.Store(m.retryAt.UnixNano())
+	w.tally.count(e, state, place, m, effects)
 	w.teller.tell(e, state, m, effects)
 	for _, f := range effects {
 		w.carryOut(f)

@@ -57,6 +57,7 @@ var arrows = []arrow{
 	{"forward/admin", []string{"forward", "forward/handover", "internal/controlsock"}},
 	{"forward/daemon", []string{"forward"}},
 	{"forward", []string{"forward", "load"}},
+	{"wake/control", []string{"internal/controlsock"}},
 	{"wake", []string{"forward", "target"}},
 
 	{"compile", []string{"internal/compiler", "internal/abi", "internal/faultinfo"}},
