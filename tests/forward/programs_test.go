@@ -234,22 +234,37 @@ func (w *world) iperf(t *testing.T) {
 	}
 }
 
+// iperfReport is what iperf3 tells, as far as it matters.
+type iperfReport struct {
+	Error string
+	End   struct {
+		Received struct {
+			Bits float64 `json:"bits_per_second"`
+		} `json:"sum_received"`
+	}
+}
+
+// busy matches what a client says whom the server has turned away because it has not
+// finished with the one before. It closes the connection without having read from it, so
+// that the reset may come before the reason.
+var busy = regexp.MustCompile(`busy|control message: Connection reset`)
+
 // iperfFor runs iperf3 for some seconds and returns the bits that arrived in each.
 func (w *world) iperfFor(t *testing.T, seconds, direction string) float64 {
 	args := []string{"-c", "127.0.0.1", "-p", strconv.Itoa(int(iperfFront)), "-J", "-P", "2", "-t", seconds}
 	if direction != "" {
 		args = append(args, direction)
 	}
-	var report struct {
-		Error string
-		End   struct {
-			Received struct {
-				Bits float64 `json:"bits_per_second"`
-			} `json:"sum_received"`
+	var report iperfReport
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		report = iperfReport{}
+		if err := json.Unmarshal(w.run(t, "iperf3", args...), &report); err != nil {
+			t.Fatal(err)
 		}
-	}
-	if err := json.Unmarshal(w.run(t, "iperf3", args...), &report); err != nil {
-		t.Fatal(err)
+		if !busy.MatchString(report.Error) || time.Now().After(deadline) {
+			break
+		}
+		t.Logf("iperf3 %s: %s; again", direction, report.Error)
 	}
 	if report.Error != "" {
 		t.Errorf("iperf3 %s: %s", direction, report.Error)
