@@ -20,7 +20,12 @@ func ParseLink(text string) (Link, error) {
 	if !ok || from == "" || to == "" || strings.Contains(to, ":") {
 		return Link{}, fmt.Errorf("read link %q: it is not FROM:TO", text)
 	}
-	return Link{from, to}, nil
+	// What a link says counts from where the link is, not from here.
+	from, err := filepath.Abs(from)
+	if err != nil {
+		return Link{}, fmt.Errorf("read link %q: %w", text, err)
+	}
+	return Link{from, filepath.Clean(to)}, nil
 }
 
 // Make makes the link, and the directories it lies in. A link in its place is replaced,

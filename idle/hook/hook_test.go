@@ -12,6 +12,10 @@ func TestParseLink(t *testing.T) {
 	if l, err := ParseLink("/data/ssh:/root"); err != nil || l != (Link{"/data/ssh", "/root"}) {
 		t.Errorf("got %+v, %v", l, err)
 	}
+	t.Chdir("/usr")
+	if l, err := ParseLink("share/x/:home/"); err != nil || l != (Link{"/usr/share/x", "home"}) {
+		t.Errorf("got %+v, %v", l, err)
+	}
 	for _, text := range []string{"", "x", ":x", "x:", "a:b:c"} {
 		if l, err := ParseLink(text); err == nil {
 			t.Errorf("%q: got %+v", text, l)
