@@ -8,9 +8,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/waggle-bpf/waggle/internal/testkit"
 )
@@ -20,12 +20,9 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 func TestGroup(t *testing.T) {
 	testkit.RequireTool(t, "sleep")
 	parent := testkit.NewCgroup(t)
-	g, err := Make(parent.Path, "service")
+	g, err := Make(parent.Path, "service-")
 	if err != nil {
 		t.Fatal(err)
-	}
-	if _, err := Make(parent.Path, "service"); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("made twice: %v", err)
 	}
 	var pids []int
 	var cmds []*exec.Cmd
@@ -90,30 +87,114 @@ func TestOwn(t *testing.T) {
 	}
 }
 
-// TestSweep: only what is old, empty and nobody's goes.
-func TestSweep(t *testing.T) {
+func TestResolve(t *testing.T) {
 	parent := testkit.NewCgroup(t)
-	dead := 1 << 30
+	mount, err := testkit.CgroupMount()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{parent.Path, parent.Path + "/", strings.TrimPrefix(parent.Path, mount)} {
+		if dir, err := Resolve(path); err != nil || dir != parent.Path {
+			t.Errorf("%s: got %s, %v, want %s", path, dir, err, parent.Path)
+		}
+	}
+	for _, path := range []string{"/nowhere", t.TempDir(), filepath.Join(parent.Path, "cgroup.none")} {
+		if dir, err := Resolve(path); !errors.Is(err, ErrNone) {
+			t.Errorf("%s: got %s, %v", path, dir, err)
+		}
+	}
+}
+
+func TestWithin(t *testing.T) {
+	for _, test := range []struct {
+		dir, other string
+		want       bool
+	}{
+		{"/a/b", "/a/b", true}, {"/a/b/c", "/a/b", true}, {"/a/bc", "/a/b", false}, {"/a", "/a/b", false}, {"/a", "/", true},
+	} {
+		if got := Within(test.dir, test.other); got != test.want {
+			t.Errorf("%s in %s: %t", test.dir, test.other, got)
+		}
+	}
+}
+
+// TestNames: owners of the same name don't get into each other's way, as process 1 of two
+// containers may.
+func TestNames(t *testing.T) {
+	parent := testkit.NewCgroup(t)
+	var groups []*Group
+	for _, want := range []string{"", ".1", ".2"} {
+		g, err := Make(parent.Path, "x-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		groups = append(groups, g)
+		if name := fmt.Sprintf("x-%d%s", os.Getpid(), want); filepath.Base(g.Dir) != name {
+			t.Errorf("got %s, want %s", g.Dir, name)
+		}
+	}
+	if left := Sweep(parent.Path, "x-"); left != nil {
+		t.Errorf("left is %v", left)
+	}
+	for _, g := range groups {
+		if _, err := os.Stat(g.Dir); err != nil {
+			t.Error("one that has an owner was swept")
+		}
+		if err := g.Remove(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestSweep: only what is empty and nobody's goes.
+func TestSweep(t *testing.T) {
+	testkit.RequireTool(t, "sleep")
+	parent := testkit.NewCgroup(t)
 	make := func(name string) string {
 		dir := filepath.Join(parent.Path, name)
-		if err := os.Mkdir(dir, 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(dir, "sub"), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { _ = os.Remove(dir) })
+		t.Cleanup(func() {
+			_ = os.Remove(filepath.Join(dir, "sub"))
+			_ = os.Remove(dir)
+		})
 		return dir
 	}
-	mine, fresh, other := make(fmt.Sprintf("x-%d", os.Getpid())), make(fmt.Sprintf("x-%d", dead)), make(fmt.Sprintf("y-%d", dead+1))
-	old := make(fmt.Sprintf("x-%d", dead+2))
-	before := time.Now().Add(-time.Hour)
-	for _, dir := range []string{mine, other, old} {
-		if err := os.Chtimes(dir, before, before); err != nil {
-			t.Fatal(err)
-		}
+	other, dead := make("y-1"), make("x-1")
+	mine, err := Make(parent.Path, "x-")
+	if err != nil {
+		t.Fatal(err)
 	}
-	Sweep(parent.Path, "x-")
-	for dir, want := range map[string]bool{mine: true, fresh: true, other: true, old: false} {
+	used, err := Make(parent.Path, "x-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("/bin/sleep", "1000")
+	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: used.FD()}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if err := os.Remove(used.Dir); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := used.fd.Close(); err != nil { // its owner dies
+		t.Fatal(err)
+	}
+	left := Sweep(parent.Path, "x-")
+	if len(left) != 1 || left[0] != (Leftover{used.Dir, 1}) {
+		t.Errorf("left is %v", left)
+	}
+	for dir, want := range map[string]bool{mine.Dir: true, used.Dir: true, other: true, dead: false} {
 		if _, err := os.Stat(dir); (err == nil) != want {
 			t.Errorf("%s: %v", filepath.Base(dir), err)
 		}
+	}
+	if err := mine.Remove(); err != nil {
+		t.Error(err)
 	}
 }

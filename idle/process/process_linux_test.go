@@ -88,6 +88,7 @@ func TestChildren(t *testing.T) {
 // TestAdopt runs adopt in a process of its own.
 func TestAdopt(t *testing.T) {
 	testkit.RequireTool(t, "sh")
+	testkit.RequireTool(t, "setsid")
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), adopter+"=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -115,7 +116,16 @@ func adopt() error {
 		return err
 	}
 	time.Sleep(50 * time.Millisecond)
-	s.Stop(50*time.Millisecond, nil)
+	if err := s.Stop(50*time.Millisecond, nil); err != nil {
+		return err
+	}
+	if err := t.RunHook(context.Background(), "(trap '' TERM; sleep 1000 & setsid sleep 1000) & exit 0", Options{}); err != nil {
+		return err
+	}
+	if len(ownChildren()) == 0 {
+		return errors.New("what a hook leaves is not adopted")
+	}
+	t.Close()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
 		var ws unix.WaitStatus
 		// Children that are left, dead or alive, would be found.
@@ -158,7 +168,9 @@ func TestStop(t *testing.T) {
 			if test.hurry {
 				close(now)
 			}
-			s.Stop(test.grace, now)
+			if err := s.Stop(test.grace, now); err != nil {
+				t.Error(err)
+			}
 			if s.How() != test.how {
 				t.Errorf("%s, want %s", s.How(), test.how)
 			}
@@ -171,7 +183,7 @@ func TestOthers(t *testing.T) {
 	testkit.RequireTool(t, "sh")
 	parent := testkit.NewCgroup(t)
 	testkit.RequireTool(t, "setsid")
-	g, err := cgroup.Make(parent.Path, "service")
+	g, err := cgroup.Make(parent.Path, "service-")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +196,12 @@ func TestOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, ready)
-	s.Stop(20*time.Second, nil)
+	if left := s.Left(); left == 0 {
+		t.Error("nobody is left beside the command")
+	}
+	if err := s.Stop(20*time.Second, nil); err != nil {
+		t.Error(err)
+	}
 	if _, err := os.Stat(asked); err != nil {
 		t.Errorf("the one left behind was not asked to end: %v", err)
 	}

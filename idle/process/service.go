@@ -124,7 +124,7 @@ func (s *Service) Signal(sig unix.Signal) {
 
 // Stop ends the service: SIGTERM to the command, then to what it has left behind, and
 // SIGKILL to what still runs after the grace time, or when now is closed.
-func (s *Service) Stop(grace time.Duration, now <-chan struct{}) {
+func (s *Service) Stop(grace time.Duration, now <-chan struct{}) error {
 	late := time.NewTimer(grace)
 	defer late.Stop()
 	over := make(chan struct{})
@@ -146,7 +146,7 @@ func (s *Service) Stop(grace time.Duration, now <-chan struct{}) {
 		s.endOthers(over)
 	case <-over:
 	}
-	s.Kill()
+	return s.Kill()
 }
 
 // endOthers asks what the command has left behind to end, too, and waits for it.
@@ -163,28 +163,50 @@ func (s *Service) endOthers(over <-chan struct{}) {
 	}
 }
 
-// Kill ends at once whatever there is of the service.
-func (s *Service) Kill() {
+// Kill ends at once whatever there is of the service. What the kernel can't end, because
+// it waits for a device, is an error.
+func (s *Service) Kill() error {
+	defer s.takeTerminal()
 	if !s.Ended() || s.group == nil {
 		_ = unix.Kill(-s.PID, unix.SIGKILL)
 	}
 	if s.group != nil {
 		_ = s.group.Kill() // removing it tells if that doesn't help
 	}
-	// The children of who is killed become ours: until there are none.
-	for deadline := time.Now().Add(killPatience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		pids := s.others()
-		if len(pids) == 0 {
-			break
-		}
-		signal(pids, unix.SIGKILL)
+	killAll(s.others)
+	select {
+	case <-s.Done():
+		return nil
+	case <-time.After(killPatience):
+		return fmt.Errorf("kill process %d: it does not end", s.PID)
 	}
-	<-s.Done()
-	s.takeTerminal()
 }
+
+// Left is how many processes beside the command there are of the service.
+func (s *Service) Left() int { return len(s.others()) }
 
 // killPatience bounds how long to wait for those that SIGKILL has not ended yet.
 const killPatience = 5 * time.Second
+
+// killAll kills those that are listed until there are none: the children of who is killed
+// become ours.
+func killAll(list func() []int) {
+	for deadline := time.Now().Add(killPatience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		pids := list()
+		if len(pids) == 0 {
+			return
+		}
+		signal(pids, unix.SIGKILL)
+	}
+}
+
+// Close kills what is left of this process's children if the table adopts: what start
+// hooks have left running, and commands that were to be run to their end.
+func (t *Table) Close() {
+	if t.adopts {
+		killAll(ownChildren)
+	}
+}
 
 // takeTerminal takes back the terminal's foreground.
 func (s *Service) takeTerminal() {
