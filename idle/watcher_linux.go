@@ -32,7 +32,14 @@ func openSockops(o *Options, p place) (watch.Watcher, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	return some(sockops.Open(sockops.Options{Cgroup: p.dir, Ports: o.Ports}))
+	w := sockops.Options{Cgroup: p.dir, Ports: o.Ports, Notice: o.Log}
+	if len(o.Command) == 0 { // others may start it anew
+		w.Find = func() (string, error) {
+			p := find(o)
+			return p.dir, p.err
+		}
+	}
+	return some(sockops.Open(w))
 }
 
 func openProcfs(o *Options, _ place) (watch.Watcher, error) {
@@ -68,16 +75,16 @@ func openWatcher(o *Options, p place) (w watch.Watcher, why string, err error) {
 		}
 		return w, why, err
 	}
-	var problems []error
+	problem := errors.New("no watcher works")
 	why = "the first choice"
 	for _, name := range byMerit {
 		if w, err = openers[name](o, p); err == nil {
 			return w, why, nil
 		}
-		problems = append(problems, fmt.Errorf("watch by %s: %w", name, err))
+		problem = fmt.Errorf("%w; watch by %s: %w", problem, name, err)
 		why = "because " + name + " doesn't work: " + oneLine(err)
 	}
-	return nil, "", errors.Join(problems...)
+	return nil, "", problem
 }
 
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
@@ -86,7 +93,8 @@ func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", ";
 // its ports.
 func find(o *Options) place {
 	if o.Cgroup != "" {
-		return place{dir: o.Cgroup}
+		dir, err := cgroup.Resolve(o.Cgroup)
+		return place{dir, err}
 	}
 	dir, err := cgroupOf(o.Ports)
 	return place{dir, err}

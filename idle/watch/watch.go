@@ -69,6 +69,9 @@ type Watcher interface {
 	// Moved tells what the open connections have moved so far, as far as that is
 	// known. It may be called while Run runs.
 	Moved(each func(id uint64, b Bytes)) error
+	// Settle makes sure, before something is decided that can't be taken back, that sink
+	// has been told of the connections there are. It may be called while Run runs.
+	Settle(ctx context.Context) error
 	// Close gives everything back. Run has ended by then.
 	Close() error
 }

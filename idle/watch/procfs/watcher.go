@@ -60,7 +60,10 @@ type Watcher struct {
 	proc    *sockets.Proc
 	diag    *sockets.Diag // nil if there is none
 
-	mu    sync.Mutex // of what follows; only Run writes
+	turn sync.Mutex // one look at a time, its events included
+	sink func(watch.Event)
+
+	mu    sync.Mutex // of what follows; who writes has the turn
 	conns map[key]*conn
 	last  uint64 // the number given last
 	round uint64
@@ -117,17 +120,11 @@ func (w *Watcher) Close() error {
 
 // Run implements watch.Watcher.
 func (w *Watcher) Run(ctx context.Context, sink func(watch.Event)) error {
-	for _, c := range w.conns {
-		sink(watch.Event{Kind: watch.Opened, Conn: c.Conn, Time: c.Opened})
-	}
+	w.begin(sink)
 	for {
 		began := time.Now()
-		events, err := w.look(began, false)
-		if err != nil {
+		if err := w.Settle(ctx); err != nil {
 			return err
-		}
-		for _, e := range events {
-			sink(e)
 		}
 		pause := time.NewTimer(w.options.pause(time.Since(began)))
 		select {
@@ -137,6 +134,30 @@ func (w *Watcher) Run(ctx context.Context, sink func(watch.Event)) error {
 		case <-pause.C:
 		}
 	}
+}
+
+// begin tells of the connections that were there before.
+func (w *Watcher) begin(sink func(watch.Event)) {
+	w.turn.Lock()
+	defer w.turn.Unlock()
+	w.sink = sink
+	for _, c := range w.conns {
+		sink(watch.Event{Kind: watch.Opened, Conn: c.Conn, Time: c.Opened})
+	}
+}
+
+// Settle implements watch.Watcher: it looks.
+func (w *Watcher) Settle(context.Context) error {
+	w.turn.Lock()
+	defer w.turn.Unlock()
+	if w.sink == nil {
+		return nil // Run will look
+	}
+	events, err := w.look(time.Now(), false)
+	for _, e := range events {
+		w.sink(e)
+	}
+	return err
 }
 
 // look lists what is there and compares it with what was there before.

@@ -39,6 +39,15 @@ func TestScenario(t *testing.T) {
 	watchtest.Scenario(t, s.Direct(w, true))
 }
 
+func TestSettle(t *testing.T) {
+	s := watchtest.Start(t)
+	w, err := Open(Options{Ports: s.Ports(), Every: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	watchtest.Settle(t, s.Direct(w, true))
+}
+
 // TestWithoutDiag: the connections are there, only their bytes are not known.
 func TestWithoutDiag(t *testing.T) {
 	s := watchtest.Start(t)

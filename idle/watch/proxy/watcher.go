@@ -158,4 +158,7 @@ func (w *Watcher) Moved(each func(id uint64, b watch.Bytes)) error {
 	return nil
 }
 
+// Settle implements watch.Watcher: sink is told before the service is.
+func (w *Watcher) Settle(context.Context) error { return nil }
+
 func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }

@@ -4,6 +4,8 @@ package sockops
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"time"
 
 	"github.com/waggle-bpf/waggle/idle/cgroup"
@@ -56,13 +58,15 @@ func (w *Watcher) follow(ctx context.Context) error {
 		w.mu.Lock()
 		silent := w.silent
 		w.mu.Unlock()
-		if silent == 0 {
-			return nil // there will never be more of them
+		var next <-chan time.Time
+		if silent > 0 {
+			next = time.After(lookEvery)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(lookEvery):
+		case <-w.found:
+		case <-next:
 			if err := w.look(later); err != nil {
 				return err
 			}
@@ -109,31 +113,57 @@ func (w *Watcher) lookLocked(why reason) error {
 	return nil
 }
 
-// seen takes a connection that is there, and returns its number. One that has not been
-// heard of is told of unless an event will do it.
+// seen takes a connection that is there, and returns its number.
 func (w *Watcher) seen(s *sockets.Socket, why reason, now time.Time) uint64 {
 	id, c := w.find(s.Cookie, s.Remote, s.Local.Port())
+	if c == nil && why == later {
+		return 0
+	}
 	if c == nil {
-		if why == later {
-			return 0
-		}
-		if id = s.Cookie; id == 0 {
-			w.made--
-			id = w.made
-		}
-		c = &conn{Conn: watch.Conn{ID: id, Client: s.Remote, Port: s.Local.Port(), Opened: now, Found: true}}
-		w.conns[id] = c
-		if why == before { // Run will tell
-			c.silent = true
-			w.silent++
-		} else {
-			w.sink(watch.Event{Kind: watch.Opened, Conn: c.Conn, Time: now})
-		}
+		id, c = w.add(s, why, now)
 	}
 	if c.silent {
 		c.bytes = s.Bytes
 	}
 	return id
+}
+
+// add adds a connection that was found by looking.
+func (w *Watcher) add(s *sockets.Socket, why reason, now time.Time) (id uint64, c *conn) {
+	if id = s.Cookie; id == 0 {
+		w.made--
+		id = w.made
+	}
+	c = &conn{Conn: watch.Conn{ID: id, Client: s.Remote, Port: s.Local.Port(), Opened: now, Found: true}}
+	w.conns[id] = c
+	if why == before {
+		c.silent = true
+		w.silent++
+		select {
+		case w.found <- struct{}{}:
+		default:
+		}
+	}
+	if w.sink != nil { // else Run will tell
+		w.sink(watch.Event{Kind: watch.Opened, Conn: c.Conn, Time: now})
+	}
+	return id, c
+}
+
+// allKnown tells whether all connections are known that there are.
+func (w *Watcher) allKnown() (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	accepted, err := w.filter()
+	if err != nil {
+		return false, err
+	}
+	known := true
+	err = w.list.Connections(w.options.Ports, func(s *sockets.Socket) {
+		_, c := w.find(s.Cookie, s.Remote, s.Local.Port())
+		known = known && (c != nil || !accepted(s))
+	})
+	return known, err
 }
 
 // filter returns what tells the connections that sockets of the cgroup have accepted
@@ -144,8 +174,8 @@ func (w *Watcher) filter() (func(*sockets.Socket) bool, error) {
 		all := len(w.options.Ports) == 0
 		return func(*sockets.Socket) bool { return !all }, nil
 	}
-	groups, err := cgroup.IDs(w.options.Cgroup)
-	if err != nil {
+	groups, err := cgroup.IDs(w.place.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // which stay will see to
 		return nil, err
 	}
 	listening := make(map[uint16]bool)

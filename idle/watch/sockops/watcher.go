@@ -5,10 +5,7 @@ package sockops
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -27,6 +24,11 @@ type Options struct {
 	// unless Root says that this is wanted.
 	Cgroup string
 	Root   bool
+	// Find finds out where the service is now: another cgroup, if others start it anew.
+	// It is nil for a cgroup that stays, and fails while the service does not run.
+	Find func() (dir string, err error)
+	// Notice is told, in a line, that the service has moved. It may be nil.
+	Notice func(string)
 	// Ports are the service's ports; all if there is none.
 	Ports []uint16
 
@@ -39,8 +41,13 @@ type Watcher struct {
 	kernel  *Kern
 	events  *load.Stream[kern.Event]
 	list    lister
+	found   chan struct{} // by looking: follow has something to do
+
+	turn sync.Mutex // one move at a time
 
 	mu       sync.Mutex // of what follows, and of sink while it runs
+	place    place
+	rearm    func() // makes who waits for the place's end look again
 	sink     func(watch.Event)
 	conns    map[uint64]*conn
 	silent   int    // how many of them are
@@ -61,10 +68,7 @@ type conn struct {
 // Open loads the program and attaches it. It needs the rights to do so (CAP_BPF and
 // CAP_NET_ADMIN, or root) and Linux 5.8.
 func Open(o Options) (_ *Watcher, err error) {
-	if !o.Root && isRoot(o.Cgroup) {
-		return nil, fmt.Errorf("watch cgroup %s: it is the root of all", o.Cgroup)
-	}
-	w := &Watcher{options: o, conns: make(map[uint64]*conn)}
+	w := &Watcher{options: o, conns: make(map[uint64]*conn), found: make(chan struct{}, 1), rearm: func() {}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.Close())
@@ -96,27 +100,17 @@ func Open(o Options) (_ *Watcher, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err = w.kernel.AttachWatch(load.Target{Cgroup: o.Cgroup}); err != nil {
+	if err := w.attach(o.Cgroup); err != nil {
 		return nil, err
 	}
 	return w, w.look(before)
-}
-
-// isRoot tells whether a directory is that of the root cgroup: it alone has no
-// cgroup.events. The root of a cgroup namespace is not meant.
-func isRoot(dir string) bool {
-	if _, err := os.Stat(filepath.Join(dir, "cgroup.procs")); err != nil {
-		return false
-	}
-	_, err := os.Stat(filepath.Join(dir, "cgroup.events"))
-	return errors.Is(err, os.ErrNotExist)
 }
 
 // Name implements watch.Watcher.
 func (w *Watcher) Name() string { return "sockops" }
 
 // Where implements watch.Watcher.
-func (w *Watcher) Where() string { return "cgroup " + w.options.Cgroup }
+func (w *Watcher) Where() string { return "cgroup " + w.home().dir }
 
 // Close detaches the program.
 func (w *Watcher) Close() error {
@@ -137,17 +131,20 @@ func (w *Watcher) Close() error {
 func (w *Watcher) Run(ctx context.Context, sink func(watch.Event)) (err error) {
 	w.begin(sink)
 	ctx, cancel := context.WithCancel(ctx)
+	jobs := []func(context.Context) error{w.follow, w.stay}
+	errs := make([]error, len(jobs))
 	var others sync.WaitGroup
-	var lookErr error
-	others.Go(func() {
-		if lookErr = w.follow(ctx); lookErr != nil {
-			cancel()
-		}
-	})
+	for i, job := range jobs {
+		others.Go(func() {
+			if errs[i] = job(ctx); errs[i] != nil {
+				cancel()
+			}
+		})
+	}
 	defer func() {
 		cancel()
 		others.Wait()
-		err = errors.Join(err, lookErr, w.events.Err())
+		err = errors.Join(append(errs, err, w.events.Err())...)
 	}()
 	for e := range w.events.All(ctx) {
 		if err := w.event(e); err != nil {

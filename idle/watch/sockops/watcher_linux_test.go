@@ -4,8 +4,10 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,6 +37,12 @@ func TestScenario(t *testing.T) {
 	s := watchtest.Start(t)
 	w := open(t, Options{Cgroup: s.Cgroup, Ports: s.Ports()})
 	watchtest.Scenario(t, s.Direct(w, false))
+}
+
+func TestSettle(t *testing.T) {
+	s := watchtest.Start(t)
+	w := open(t, Options{Cgroup: s.Cgroup, Ports: s.Ports()})
+	watchtest.Settle(t, s.Direct(w, false))
 }
 
 // TestLatency: events come at once. The median says so even where other tests have
@@ -182,6 +190,87 @@ func TestLoss(t *testing.T) {
 	late.Reset()
 	if e := <-events; e.Kind != watch.Closed || e.Client != late.Addr() {
 		t.Errorf("got %+v, want the last one's end", e)
+	}
+}
+
+// finder is where a service is, for Find.
+type finder struct{ dir atomic.Pointer[string] }
+
+func (f *finder) is(dir string) { f.dir.Store(&dir) }
+func (f *finder) find() (string, error) {
+	if dir := f.dir.Load(); dir != nil {
+		return *dir, nil
+	}
+	return "", errors.New("nobody serves")
+}
+
+// TestRestart: the service is started anew, in another cgroup: when the old one goes, the
+// watcher follows.
+func TestRestart(t *testing.T) {
+	var f finder
+	first := testkit.NewCgroup(t)
+	dir := filepath.Join(first.Path, "first")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f.is(dir)
+	notices := make(chan string, 10)
+	w := open(t, Options{Cgroup: dir, Find: f.find, Notice: func(s string) { notices <- s }})
+	l := watchtest.Follow(t, w)
+	f.dir.Store(nil)
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := <-notices, "the service has left cgroup "+dir; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if err := w.Settle(t.Context()); err != nil {
+		t.Errorf("while the service does not run: %v", err)
+	}
+	s := watchtest.Start(t)
+	before := watchtest.Dial(t, s.V4)
+	before.Ask(100, 100)
+	f.is(s.Cgroup)
+	if got, want := <-notices, "the service is in cgroup "+s.Cgroup; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	after := watchtest.Dial(t, s.V4)
+	if e := l.Await(watch.Opened, before.Addr()); !e.Found {
+		t.Errorf("not found but opened: %+v", e)
+	}
+	if e := l.Await(watch.Opened, after.Addr()); e.Found {
+		t.Errorf("not opened but found: %+v", e)
+	}
+	for _, c := range []*watchtest.Client{before, after} {
+		c.Reset()
+		l.Await(watch.Closed, c.Addr())
+	}
+	if n := attached(t, s.Cgroup); n != 1 {
+		t.Errorf("%d programs attached", n)
+	}
+}
+
+// TestElsewhere: the service is somewhere else although its cgroup is still there. That is
+// noticed when it matters, and the connections of the old one are over.
+func TestElsewhere(t *testing.T) {
+	var f finder
+	first, second := watchtest.Start(t), watchtest.Start(t)
+	f.is(first.Cgroup)
+	w := open(t, Options{Cgroup: first.Cgroup, Find: f.find})
+	l := watchtest.Follow(t, w)
+	old := watchtest.Dial(t, first.V4)
+	l.Await(watch.Opened, old.Addr())
+	c := watchtest.Dial(t, second.V4)
+	f.is(second.Cgroup)
+	if err := w.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	events := l.Events()
+	if len(events) != 3 || events[1].Kind != watch.Closed || events[1].Client != old.Addr() || events[2].Kind != watch.Opened || events[2].Client != c.Addr() {
+		t.Errorf("got %+v", events)
+	}
+	if n, m := attached(t, first.Cgroup), attached(t, second.Cgroup); n != 0 || m != 1 {
+		t.Errorf("%d programs are attached to the first and %d to the second", n, m)
 	}
 }
 

@@ -223,6 +223,33 @@ func Scenario(t *testing.T, r *Rig) {
 // slack is for what two clocks may differ by.
 const slack = 50 * time.Millisecond
 
+// Settle checks that after Settle it is known who has come before.
+func Settle(t *testing.T, r *Rig) {
+	l := Follow(t, r.Watcher)
+	known := func(c *Client) bool {
+		return slices.ContainsFunc(l.Events(), func(e watch.Event) bool { return e.Kind == watch.Opened && e.Client == c.Addr() })
+	}
+	// What Run itself does in the beginning is not meant.
+	first := Dial(t, v4(r))
+	for deadline := time.Now().Add(patience); !known(first); {
+		if err := r.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("a connection is not known")
+		}
+	}
+	for range 20 {
+		c := Dial(t, v4(r))
+		if err := r.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !known(c) {
+			t.Fatal("who came before is not known after it")
+		}
+	}
+}
+
 func checkOpened(t *testing.T, e watch.Event, port uint16, began time.Time) {
 	t.Helper()
 	if e.Port != port {
