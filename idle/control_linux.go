@@ -1,10 +1,13 @@
 package idle
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"time"
 
 	"github.com/waggle-bpf/waggle/idle/control"
+	"github.com/waggle-bpf/waggle/idle/policy"
 )
 
 // Why implements control.Handler.
@@ -25,22 +28,40 @@ func (r *runner) Why() *control.Report {
 		report.Watcher, report.Where, report.Why = r.watcher.Name(), r.watcher.Where(), r.why
 	}
 	switch {
-	case r.frozen:
+	case r.phase == frozen:
 		report.State, report.StopAt = "frozen", time.Time{}
+	case r.phase == stopping:
+		report.State, report.StopAt = "stopping", time.Time{}
 	case d.Busy:
 		report.State = "busy"
 	}
 	return report
 }
 
+// errStopping is that there is nothing left to hold.
+var errStopping = errors.New("hold: the service is being stopped")
+
 // Hold implements control.Handler.
-func (r *runner) Hold(reason string, ttl time.Duration) control.Hold {
-	r.mu.Lock()
-	h := r.machine.Hold(reason, ttl, time.Now())
-	r.mu.Unlock()
+func (r *runner) Hold(reason string, ttl time.Duration) (control.Hold, error) {
+	h, err := r.hold(reason, ttl)
+	if err != nil {
+		return control.Hold{}, err
+	}
 	r.log("held for %s as %d: %q", ttl, h.ID, reason)
 	r.wake()
-	return control.Hold{ID: h.ID, Until: h.Until}
+	return control.Hold{ID: h.ID, Until: h.Until}, nil
+}
+
+func (r *runner) hold(reason string, ttl time.Duration) (h policy.Hold, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.phase == stopping {
+		return h, errStopping
+	}
+	if h, err = r.machine.Hold(reason, ttl, time.Now()); err != nil {
+		err = fmt.Errorf("hold: %w", err)
+	}
+	return h, err
 }
 
 // Release implements control.Handler.

@@ -33,3 +33,29 @@ const steps = 12
 func step(idle time.Duration) time.Duration {
 	return max((idle / steps).Round(time.Second), time.Second)
 }
+
+// progress tells from time to time how long the service has been idle.
+type progress struct {
+	told time.Time
+}
+
+// next writes a line if it is time for one, and returns when to look again.
+func (p *progress) next(d policy.Decision, log func(string, ...any)) time.Time {
+	if d.Since.IsZero() {
+		return d.Next
+	}
+	if p.told.Before(d.Since) {
+		p.told = d.Since
+	}
+	now := time.Now()
+	whole := d.StopAt.Sub(d.Since)
+	step := step(whole)
+	if n := now.Sub(p.told) / step; n > 0 {
+		p.told = p.told.Add(n * step)
+		log("idle for %s of %s", policy.Short(p.told.Sub(d.Since)), policy.Short(whole))
+	}
+	if next := p.told.Add(step); next.Before(d.Next) {
+		return next
+	}
+	return d.Next
+}

@@ -29,7 +29,7 @@ type Report struct {
 	Where   string `json:"where"`
 	Why     string `json:"why"`
 
-	// State is busy, idle or frozen, StopAt when the service is stopped if
+	// State is busy, idle, frozen or stopping, StopAt when the service is stopped if
 	// nothing comes, and Action what is done then.
 	State  string    `json:"state"`
 	StopAt time.Time `json:"stop_at,omitzero"`

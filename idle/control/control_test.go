@@ -26,9 +26,12 @@ func (f *fake) note(format string, args ...any) {
 }
 
 func (f *fake) Why() *Report { return &Report{PID: 42, State: "busy"} }
-func (f *fake) Hold(reason string, ttl time.Duration) Hold {
+func (f *fake) Hold(reason string, ttl time.Duration) (Hold, error) {
+	if reason == "late" {
+		return Hold{}, errors.New("hold: too late")
+	}
 	f.note("hold %s for %v", reason, ttl)
-	return Hold{ID: 7}
+	return Hold{ID: 7}, nil
 }
 func (f *fake) Release(id int) bool {
 	f.note("release %d", id)
@@ -53,6 +56,9 @@ func TestRequests(t *testing.T) {
 		t.Errorf("got %+v, %v", r, err)
 	}
 	if h, err := NewHold(path, "backup", time.Hour); err != nil || h.ID != 7 {
+		t.Errorf("got %+v, %v", h, err)
+	}
+	if h, err := NewHold(path, "late", time.Hour); err == nil || err.Error() != "hold: too late" {
 		t.Errorf("got %+v, %v", h, err)
 	}
 	if err := Release(path, 7); err != nil {

@@ -14,7 +14,7 @@ import (
 // Handler does what clients ask for.
 type Handler interface {
 	Why() *Report
-	Hold(reason string, ttl time.Duration) Hold
+	Hold(reason string, ttl time.Duration) (Hold, error)
 	// Release ends a hold, and tells whether there was one.
 	Release(id int) bool
 }
@@ -92,7 +92,10 @@ func (s *Server) answer(r *request, a *response) error {
 		if err := checkHold(r.Reason, r.TTL); err != nil {
 			return err
 		}
-		h := s.handler.Hold(r.Reason, r.TTL)
+		h, err := s.handler.Hold(r.Reason, r.TTL)
+		if err != nil {
+			return err
+		}
 		a.Hold = &h
 	case "release":
 		if !s.handler.Release(r.ID) {

@@ -9,8 +9,10 @@ type Decision struct {
 	// Stop says that it is time to stop the service.
 	Stop bool
 	Busy bool
-	// Since is when the service became idle, unless it is busy, and StopAt when it
-	// is to be stopped if nothing comes.
+	// Wake says that it is time to resume a service that is suspended.
+	Wake bool
+	// Since is when the service became idle, unless it is busy or suspended, and
+	// StopAt when it is to be stopped if nothing comes.
 	Since, StopAt time.Time
 	// Sample says that it matters what the connections have moved: call Moved for
 	// each, then Sampled, and ask again.
@@ -21,7 +23,8 @@ type Decision struct {
 }
 
 const (
-	// Bytes are asked for so often while a connection lacks some to count...
+	// Bytes are asked for so often while a connection lacks some to count, or may have
+	// sent some to a service that is suspended...
 	sampleMeagre = time.Second
 	// ...and else so often in the time after which a quiet one ceases to count.
 	samplesPerQuiet = 10
@@ -31,6 +34,9 @@ const (
 func (m *Machine) Decide(now time.Time) Decision {
 	m.advance(now)
 	d := Decision{Busy: m.Busy()}
+	if d.Wake = m.suspended && (d.Busy || m.wanted); d.Wake {
+		return d
+	}
 	if every := m.sampleEvery(); every > 0 {
 		next := m.sampled.Add(every)
 		d.Sample = !next.After(now)
@@ -42,7 +48,7 @@ func (m *Machine) Decide(now time.Time) Decision {
 	if len(m.young) > 0 {
 		d.next(m.young[0].Opened.Add(m.config.MinAge))
 	}
-	if d.Busy {
+	if d.Busy || m.suspended {
 		return d
 	}
 	d.Since, d.StopAt = m.idle, m.stopAt()
@@ -90,7 +96,7 @@ func (m *Machine) undecided(stop time.Time) (at time.Time) {
 // sampleEvery is how often to ask for bytes now; 0 for not at all.
 func (m *Machine) sampleEvery() time.Duration {
 	switch {
-	case m.meagre > 0:
+	case m.meagre > 0, m.suspended && len(m.conns) > m.ignored:
 		return sampleMeagre
 	case m.config.Quiet > 0 && len(m.conns) > m.ignored:
 		return max(m.config.Quiet/samplesPerQuiet, 10*time.Millisecond)

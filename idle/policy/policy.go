@@ -9,6 +9,7 @@
 package policy
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -58,6 +59,9 @@ type Machine struct {
 	holds    []Hold
 	lastHold int
 	sampled  time.Time // when the bytes were told last
+
+	suspended bool
+	wanted    bool // somebody has come since, or moved something
 }
 
 // state is whether a connection counts, or why not.
@@ -104,11 +108,13 @@ func (m *Machine) opened(e *watch.Event) {
 	case slices.ContainsFunc(m.config.Ignore, func(p netip.Prefix) bool { return p.Contains(e.Client.Addr()) }):
 		c.state = ignored
 		m.ignored++
+		return
 	case m.config.MinAge > 0 && !e.Found: // of one that was there before the age is not known
 		m.young = append(m.young, c)
 	default:
 		m.grownUp(c, e.Time)
 	}
+	m.wanted = m.suspended
 }
 
 // grownUp takes a connection that has the age to count.
@@ -175,6 +181,7 @@ func (m *Machine) Moved(id uint64, b watch.Bytes, now time.Time) {
 	}
 	if b != c.bytes {
 		c.moved = now
+		m.wanted = m.wanted || m.suspended && c.state != ignored
 	}
 	c.bytes = b
 	switch {
@@ -206,12 +213,34 @@ func (m *Machine) Busy() bool { return m.counting > 0 || len(m.holds) > 0 }
 // Open is how many connections are open.
 func (m *Machine) Open() int { return len(m.conns) }
 
+// Suspend tells that the service does not answer until Resume. With such a service no
+// connection can come to count, so everybody who comes or moves something wants it
+// back, except those who never count.
+func (m *Machine) Suspend() { m.suspended, m.wanted = true, false }
+
+// Resume tells that the service answers again. Its idle time begins anew: who has called
+// for it must have the time to count.
+func (m *Machine) Resume(now time.Time) {
+	m.suspended = false
+	m.ends(now)
+}
+
+// MaxHolds is how many holds there can be at a time.
+const MaxHolds = 1000
+
+// ErrHolds is that there are too many holds.
+var ErrHolds = fmt.Errorf("there are %d holds already; release some, or let them end", MaxHolds)
+
 // Hold keeps the service busy for a time.
-func (m *Machine) Hold(reason string, ttl time.Duration, now time.Time) Hold {
+func (m *Machine) Hold(reason string, ttl time.Duration, now time.Time) (Hold, error) {
+	m.advance(now)
+	if len(m.holds) >= MaxHolds {
+		return Hold{}, ErrHolds
+	}
 	m.lastHold++
 	h := Hold{ID: m.lastHold, Reason: reason, Since: now, Until: now.Add(ttl)}
 	m.holds = append(m.holds, h)
-	return h
+	return h, nil
 }
 
 // Release ends a hold, and tells whether there was one.

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -19,6 +20,7 @@ var start = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 //	SECONDS open ID [CLIENT]       SECONDS found ID
 //	SECONDS close ID [BYTES]       SECONDS moved ID BYTES, ID BYTES...
 //	SECONDS hold SECONDS           SECONDS release ID
+//	SECONDS suspend                SECONDS resume
 //	SECONDS is WHAT                what describe says
 func play(t *testing.T, c Config, script string) {
 	t.Helper()
@@ -58,7 +60,13 @@ func play(t *testing.T, c Config, script string) {
 			}
 			m.Sampled(at)
 		case "hold":
-			m.Hold("because", time.Duration(number(f[2]))*time.Second, at)
+			if _, err := m.Hold("because", time.Duration(number(f[2]))*time.Second, at); err != nil {
+				t.Error(err)
+			}
+		case "suspend":
+			m.Suspend()
+		case "resume":
+			m.Resume(at)
 		case "release":
 			m.Release(int(number(f[2])), at)
 		case "is":
@@ -79,8 +87,12 @@ func describe(d Decision) string {
 	switch {
 	case d.Stop:
 		words = append(words, "stop")
+	case d.Wake:
+		words = append(words, "wake")
 	case d.Busy:
 		words = append(words, "busy")
+	case d.Since.IsZero():
+		words = append(words, "suspended")
 	default:
 		words = append(words, "idle "+seconds(d.Since)+" to "+seconds(d.StopAt))
 	}
@@ -256,6 +268,77 @@ func TestMachine(t *testing.T) {
 			220 moved 1 101
 			225 close 1 101
 			225 is idle 220 to 280, next 280`},
+		{"suspended", Config{Idle: minute}, `
+			60 is stop
+			60 suspend
+			1000 is suspended
+			1001 open 1
+			1001 is wake
+			1002 resume
+			1002 is busy
+			1003 close 1
+			1003 is idle 1003 to 1063, next 1063`},
+		{"suspended, and somebody ignored comes", Config{Idle: minute, Ignore: []netip.Prefix{netip.MustParsePrefix("10.9.0.0/16")}}, `
+			60 suspend
+			70 open 1 10.9.3.4:5
+			71 is suspended
+			80 open 2
+			80 is wake`},
+		{"suspended, and somebody comes who is too young", Config{Idle: minute, MinAge: 10 * time.Second}, `
+			60 suspend
+			70 open 1
+			70 is wake
+			71 resume
+			71 is idle 71 to 131, next 80
+			80 is busy`},
+		{"suspended, and a scan comes and goes", Config{Idle: minute, MinAge: 10 * time.Second}, `
+			60 suspend
+			70 open 1
+			71 close 1
+			71 is wake
+			71 resume
+			71 is idle 71 to 131, next 131
+			131 is stop`},
+		{"suspended, and somebody comes who has moved too little", Config{Idle: minute, MinBytes: 100}, `
+			60 suspend
+			70 open 1
+			70 is wake
+			70 moved 1 10
+			71 resume
+			72 is idle 71 to 131, sample, next 71
+			72 moved 1 100
+			72 is busy`},
+		{"suspended beside who has moved too little, until that one does", Config{Idle: minute, MinBytes: 100}, `
+			10 open 1
+			60 moved 1 50
+			60 is stop
+			60 suspend
+			60 is suspended, next 61
+			61 moved 1 50
+			61 is suspended, next 62
+			62 moved 1 60
+			62 is wake`},
+		{"suspended beside a quiet one, until that one types", Config{Idle: minute, Quiet: 100 * time.Second}, `
+			0 open 1
+			0 moved 1 100
+			100 moved 1 100
+			160 moved 1 100
+			160 is stop
+			160 suspend
+			160 is suspended, next 161
+			161 moved 1 100
+			161 is suspended, next 162
+			162 moved 1 101
+			162 is wake
+			162 resume
+			162 is busy, next 172`},
+		{"suspended, and held", Config{Idle: minute}, `
+			60 suspend
+			70 hold 100
+			70 is wake
+			70 resume
+			70 is busy, next 170
+			170 is idle 170 to 230, next 230`},
 	} {
 		t.Run(test.name, func(t *testing.T) { play(t, test.config, test.script) })
 	}
@@ -271,7 +354,9 @@ func TestSignals(t *testing.T) {
 	m.Decide(now)
 	m.Moved(0, watch.Bytes{In: 1234, Out: 5678901, Known: true}, now)
 	m.Moved(1, watch.Bytes{In: 12, Known: true}, now)
-	m.Hold("backup", 2*time.Hour, now)
+	if _, err := m.Hold("backup", 2*time.Hour, now); err != nil {
+		t.Fatal(err)
+	}
 	var b strings.Builder
 	for _, s := range m.Signals(now.Add(time.Second)) {
 		fmt.Fprintf(&b, "%s | %s | %t | %s\n", s.Name, s.Value, s.Blocks, s.Until)
@@ -287,6 +372,22 @@ idle time | not idle | true | 1m0s without any of the above
 `
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", &b, want)
+	}
+}
+
+// TestManyHolds: there is an end to them.
+func TestManyHolds(t *testing.T) {
+	m := New(Config{Idle: time.Minute}, start)
+	for range MaxHolds {
+		if _, err := m.Hold("because", time.Minute, start); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := m.Hold("because", time.Minute, start); !errors.Is(err, ErrHolds) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := m.Hold("because", time.Minute, start.Add(2*time.Minute)); err != nil {
+		t.Errorf("after the end of the others: %v", err)
 	}
 }
 
@@ -340,7 +441,9 @@ func TestRandom(t *testing.T) {
 				if r.IntN(4) == 0 {
 					ttl := 1 + r.IntN(5)
 					spans = append(spans, span{now, now + ttl})
-					m.Hold("", time.Duration(ttl)*time.Second, at)
+					if _, err := m.Hold("", time.Duration(ttl)*time.Second, at); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
 			d := m.Decide(at)

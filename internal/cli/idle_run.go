@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"runtime"
@@ -89,8 +90,11 @@ func (c *idleRunCmd) Run(e *env) error {
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	err := idle.Run(e.ctx, o)
 	var input *idle.InputError
-	if errors.As(err, &input) {
+	switch {
+	case errors.As(err, &input):
 		return &inputError{err: err, hint: "see waggle idle --help"}
+	case errors.Is(err, fs.ErrPermission) && exitCode(err) == exitFailure:
+		return &deniedError{err}
 	}
 	return err
 }

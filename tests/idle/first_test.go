@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -68,8 +69,9 @@ while :; do sleep 0.01; done`, file("link"), file("hook"))
 
 // TestBadStart: what can't work is said in a line, and leaves nothing running.
 func TestBadStart(t *testing.T) {
-	t.Parallel()
 	testkit.RequireRoot(t)
+	t.Setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere/bus")
 	taken := freePort(t)
 	startIn(t, testkit.NewCgroup(t), taken)
 	dial(t, taken)
@@ -91,7 +93,10 @@ func TestBadStart(t *testing.T) {
 		{"control socket taken", append([]string{"--control", "/proc/x/y"}, touch...), 1, "open control socket"},
 		{"nobody listens", []string{"--watch", "sockops", "--port", freePort(t)}, 1, "nobody listens on port"},
 		{"root cgroup", []string{"--watch", "sockops", "--cgroup", mount(t)}, 1, "it is the root of all"},
-		{"no cgroup", []string{"--watch", "sockops", "--cgroup", dir}, 1, "not a control group of version 2"},
+		{"no cgroup", []string{"--cgroup", dir}, 2, "not a control group of version 2"},
+		{"no container", append([]string{"--on-idle", "docker:web"}, touch...), 2, "--on-idle: look for container web: ask Docker: dial unix /nowhere/docker.sock: connect: no such file or directory"},
+		{"no unit", append([]string{"--on-idle", "systemd:web"}, touch...), 2, "--on-idle: look for unit web.service: ask systemd: "},
+		{"no hook", append([]string{"--on-idle", "exec:/no/where"}, touch...), 2, `--on-idle: look for command "/no/where": not found`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := waggle(t, test.args...)
@@ -107,32 +112,72 @@ func TestBadStart(t *testing.T) {
 	}
 }
 
-// TestBadAction: what can't be stopped is an error, and the service ends all the same.
+// TestBadAction: if what is to be done on idle fails, the service ends all the same.
 func TestBadAction(t *testing.T) {
-	t.Setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere/bus")
-	for action, want := range map[string]string{
-		"docker:web":     "on idle: stop container web: ask Docker: dial unix /nowhere/docker.sock: connect: no such file or directory",
-		"systemd:web":    "on idle: stop unit web.service: ask systemd: ",
-		"exec:exit 3":    `on idle: run "exit 3": exit code 3`,
-		"exec:/no/where": "exit code 127",
-	} {
-		p := waggle(t, "--idle", "50ms", "--on-idle", action, "--", "/bin/sleep", "1000")
-		pid := p.Expect(`process (\d+)$`)[1]
-		p.Expect(quote(want))
-		wantCode(t, p, 1)
-		if _, err := os.Stat("/proc/" + pid); err == nil {
-			t.Errorf("%s: the service lives", action)
-		}
+	t.Parallel()
+	p := waggle(t, "--idle", "50ms", "--on-idle", "exec:exit 3", "--", "/bin/sleep", "1000")
+	pid := p.Expect(`process (\d+)$`)[1]
+	p.Expect(quote(`on idle: run "exit 3": exit code 3`))
+	wantCode(t, p, 1)
+	if _, err := os.Stat("/proc/" + pid); err == nil {
+		t.Error("the service lives")
 	}
 }
+
+// TestFreezeItself: waggle idle would never thaw itself.
+func TestFreezeItself(t *testing.T) {
+	t.Parallel()
+	testkit.RequireRoot(t)
+	group := testkit.NewCgroup(t)
+	dir, err := os.Open(group.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	p := command.StartIn(t, &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())},
+		"idle", "run", "--control", control(t), "--cgroup", group.Path, "--on-idle", "freeze")
+	p.Expect("^waggle: --on-idle freeze: waggle idle is in cgroup " + group.Path + ", too")
+	wantCode(t, p, 2)
+}
+
+// TestDenied: who lacks rights is told so, and what a start hook has left running ends.
+func TestDenied(t *testing.T) {
+	t.Parallel()
+	testkit.RequireRoot(t)
+	pid := filepath.Join(filepath.Dir(control(t)), "pid")
+	for _, test := range []struct {
+		name string
+		args []string
+		code int
+		want string
+	}{
+		{"watcher", []string{"--watch", "sockops"}, 4, "permission denied; ask as root$"},
+		{"freezer", []string{"--on-idle", "freeze"}, 4, "permission denied; ask as root$"},
+		{"hook", []string{"--run", "sleep 1000 & echo $! >" + pid, "--run", "exit 3"}, 1, "exit code 3$"},
+	} {
+		args := append([]string{"idle", "run", "--control", control(t)}, test.args...)
+		p := command.StartIn(t, nobody, append(args, "--", "/bin/true")...)
+		p.Expect(test.want)
+		wantCode(t, p, test.code)
+	}
+	left, err := os.ReadFile(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := strconv.Atoi(strings.TrimSpace(string(left))); err != nil || syscall.Kill(n, 0) == nil {
+		t.Errorf("the hook's process %d lives (%v)", n, err)
+	}
+}
+
+// nobody is a user without rights.
+var nobody = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 
 // TestAuto: where the first choice doesn't work, the next one is taken, and it says why.
 func TestAuto(t *testing.T) {
 	t.Parallel()
 	testkit.RequireRoot(t)
 	port := freePort(t)
-	p := command.StartIn(t, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}},
+	p := command.StartIn(t, nobody,
 		append([]string{"idle", "run", "--control", control(t), "--port", port, "--idle", "500ms"}, "--", "/bin/sleep", "1000")...)
 	p.Expect(`watching port ` + port + ` by procfs .* because sockops doesn't work: `)
 	p.Expect("stopping: idle for ")

@@ -38,10 +38,13 @@ func waggle(t *testing.T, args ...string) *command.Process {
 	return command.Start(t, append([]string{"idle", "run", "--control", control(t)}, args...)...)
 }
 
-// control is the control socket of a test.
+// control is the control socket of a test, in a directory that users without rights
+// may make, too.
 func control(t *testing.T) string {
 	t.Helper()
-	return filepath.Join("/tmp", fmt.Sprintf("waggle-test-%d-%s", os.Getpid(), strings.ReplaceAll(t.Name(), "/", "-")), "c.sock")
+	dir := filepath.Join("/tmp", fmt.Sprintf("waggle-test-%d-%s", os.Getpid(), strings.ReplaceAll(t.Name(), "/", "-")))
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return filepath.Join(dir, "c.sock")
 }
 
 // ask runs another waggle idle command against the same socket and returns its output.
@@ -115,7 +118,7 @@ func leftCgroups(t *testing.T, pid int) []string {
 	}
 	var left []string
 	_ = filepath.WalkDir(mount, func(path string, _ os.DirEntry, err error) error {
-		if err == nil && filepath.Base(path) == fmt.Sprintf("waggle-idle-%d", pid) {
+		if err == nil && strings.HasPrefix(filepath.Base(path)+".", fmt.Sprintf("waggle-idle-%d.", pid)) {
 			left = append(left, path)
 		}
 		return nil

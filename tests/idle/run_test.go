@@ -4,6 +4,7 @@ package idle
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -148,6 +149,44 @@ func TestRunning(t *testing.T) {
 	}
 }
 
+// TestRestarted: others start the service anew, in a new cgroup of the same name. Who is
+// there keeps it up as before.
+func TestRestarted(t *testing.T) {
+	t.Parallel()
+	testkit.RequireRoot(t)
+	group := testkit.NewCgroup(t)
+	dir := filepath.Join(group.Path, "service")
+	port := freePort(t)
+	start := func() (end func()) {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		other := startIn(t, &testkit.Cgroup{Path: dir}, port)
+		dial(t, port).Close()
+		return func() {
+			_ = other.Process.Kill()
+			_ = other.Wait()
+			eventually(t, "the cgroup goes", func() bool { return os.Remove(dir) == nil })
+		}
+	}
+	end := start()
+	p := waggle(t, "--port", port, "--idle", "2s", "--on-idle", "exec:true")
+	p.Expect(`watching port ` + port + ` by sockops \(cgroup ` + dir + `\)`)
+	end()
+	p.Expect("the service has left cgroup " + dir)
+	defer start()()
+	p.Expect("the service is in cgroup " + dir)
+	c := dial(t, port)
+	p.Expect("accepted " + c.LocalAddr().String())
+	time.Sleep(2500 * time.Millisecond) // longer than the idle time
+	if why := ask(t, "why"); !strings.Contains(why, ": busy\n") {
+		t.Errorf("not busy:\n%s", why)
+	}
+	c.Close()
+	p.Expect("stopping: idle for 2s")
+	wantCode(t, p, 0)
+}
+
 // TestSignals: signals are passed on; two to end don't wait for the service.
 func TestSignals(t *testing.T) {
 	t.Parallel()
@@ -160,6 +199,8 @@ func TestSignals(t *testing.T) {
 		p.Signal(s.signal)
 		p.Expect("^" + s.text)
 	}
+	// What comes at the same time is the same wish.
+	time.Sleep(700 * time.Millisecond)
 	began := time.Now()
 	p.Signal(syscall.SIGTERM)
 	p.Expect("sh ended after .*: killed by SIGKILL")
