@@ -143,7 +143,7 @@ func (e *Engine) Forward(p *engine.Pair) engine.End {
 			return end
 		}
 	}
-	pr.remember()
+	pr.remember(true)
 	return pr.wait()
 }
 

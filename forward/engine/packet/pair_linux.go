@@ -88,6 +88,9 @@ type pair struct {
 	ending   atomic.Bool // that it has ended or was reset
 	settling atomic.Bool // somebody will look again
 
+	before  sync.Mutex // of the meter's Before, in this process
+	settled bool       // the mover has ended: Before is final, and guarded by before
+
 	leave time.Time // when to remove the entries, once it lingers
 }
 
@@ -243,6 +246,7 @@ func (p *pair) nowSpliced() {
 	if told := p.engine.opts.Switched; told != nil {
 		told(time.Duration(p.meter.Switched) - p.first)
 	}
+	p.remember(false) // whoever hears of it may end this process at once
 	p.conn.SetMeter(p)
 	p.conn.SetState(Name, fmt.Sprintf("spliced after %v", took.Round(time.Microsecond)))
 	p.conn.Wake()
@@ -272,8 +276,15 @@ func (p *pair) wait() engine.End {
 	return p.how()
 }
 
-// remember keeps what the mover has moved for the process that may adopt the pair.
-func (p *pair) remember() {
+// remember keeps what the mover has moved for the process that may adopt the pair. As
+// long as the mover has not ended, it may not have counted its last bytes.
+func (p *pair) remember(final bool) {
+	p.before.Lock()
+	defer p.before.Unlock()
+	if p.settled {
+		return
+	}
+	p.settled = final
 	p.meter.Before = [2]uint64{
 		engine.Up:   p.conn.Taken + p.conn.Counter(engine.Up).Load(),
 		engine.Down: p.conn.Counter(engine.Down).Load(),
