@@ -14,9 +14,9 @@
 // # What is different for the processes
 //
 // Data on the short cut is not in TCP: TCP_INFO does not count it and tcpdump does not
-// see it; MSG_ZEROCOPY copies and sends no notification; recv with MSG_WAITALL returns
-// what there is; if a reader closes without having read all, the sender sees the end of
-// the stream and not a reset, until it sends again.
+// see it; if a reader closes without having read all, the sender sees the end of the
+// stream and not a reset, until it sends again; docs/redirect.md has the rest. What could
+// break a program is left to TCP: sockets that block, SO_ZEROCOPY, splice.
 //
 // # The end
 //

@@ -126,7 +126,7 @@ func (s *Session) survey() {
 	for port, pid := range listening(all) {
 		l := kern.Listener{Manner: s.mannerOf(pid), PID: uint32(pid)}
 		if old, err := s.kernel.Listeners.Get(uint32(port)); err == nil {
-			l.Program = old.Program
+			l.Program, l.Polls = old.Program, old.Polls
 		}
 		// A map that is full forgets the oldest, whose connections are then learnt
 		// about one by one.

@@ -31,9 +31,13 @@ func offsets(spec *btf.Spec) (at kern.Offsets, err error) {
 		{"tcp_sock", "copied_seq", &at.CopiedSeq},
 		{"tcp_sock", "icsk_ulp_ops", &at.ULP},
 		{"sock", "sk_user_data", &at.UserData},
+		{"sock", "sk_socket", &at.Socket},
+		{"sock", "skc_flags", &at.SockFlags},
 		{"sk_psock", "ingress_msg", &at.IngressMsg},
 		{"sk_psock", "refcnt", &at.Refcnt},
 		{"socket", "sk", &at.SocketSk},
+		{"socket", "file", &at.File},
+		{"file", "f_flags", &at.FileFlags},
 		{"task_struct", "files", &at.Files},
 		{"task_struct", "mm", &at.MM},
 		{"task_struct", "tgid", &at.TGID},
@@ -54,8 +58,26 @@ func offsets(spec *btf.Spec) (at kern.Offsets, err error) {
 		*f.offset = uint32(bits.Bytes())
 	}
 	bits, err := position(spec, "sock", "sk_kern_sock")
+	if err != nil {
+		return at, err
+	}
 	at.KernSock, at.KernSockBit = uint32(bits/8), uint32(bits%8)
+	at.ZerocopyFlag, err = constant(spec, "sock_flags", "SOCK_ZEROCOPY")
 	return at, err
+}
+
+// constant finds a constant of an enumeration of the kernel.
+func constant(spec *btf.Spec, enum, name string) (uint32, error) {
+	var e *btf.Enum
+	if err := spec.TypeByName(enum, &e); err != nil {
+		return 0, fmt.Errorf("find enum %s of the kernel: %w", enum, err)
+	}
+	for _, v := range e.Values {
+		if v.Name == name {
+			return uint32(v.Value), nil
+		}
+	}
+	return 0, fmt.Errorf("find enum %s of the kernel: it has no %s", enum, name)
 }
 
 // position finds a field of a structure of the kernel.

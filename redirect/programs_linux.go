@@ -97,9 +97,10 @@ func (s *Session) sighted(e kern.Sighting) {
 	switch e.Event {
 	case kern.NewProgram:
 		s.know(e.Program, int(e.PID))
-	case kern.Behind:
-		s.behind(e.Slot, e.ID)
+	case kern.Leaving:
+		s.watch(e.Slot, e.ID)
 	case kern.Spliced:
+		s.watch(e.Slot, e.ID)
 		name := comm(int(e.PID))
 		s.tell("splice "+name, fmt.Sprintf("%s (process %d) calls splice, which does not see the short cut: what is sent to such connections of it goes through TCP", name, e.PID))
 	case kern.SplicedTooLate:

@@ -2,6 +2,7 @@ package redirect
 
 import (
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -10,29 +11,56 @@ import (
 	"github.com/waggle-bpf/waggle/redirect/kern"
 )
 
-// How long Close waits for connections to leave the map.
+// As long as a socket is in the map, the kernel's answers about what there is to be read
+// are wrong if something is in TCP: a program that asks may be told that there is nothing,
+// and one that waits for news after it has read less than it wanted may wait for ever,
+// because the news came while it read the short cut. So sockets leave the map as soon as
+// they can, and whoever waits then is woken.
+
 const (
 	// grace is how long after the end of the short cut no thread can still be about
 	// to put something into it.
 	grace = time.Second
-	// drain is how long readers have to read what is there.
+	// drain is how long readers have to read what is there when a session is closed.
 	drain = 2 * time.Second
+	// idle is how long a reader may leave unread what came through TCP before it is
+	// woken.
+	idle = 10 * time.Millisecond
+	// stuck is how long nothing may be read of a connection that has a socket in the map
+	// and something in TCP, before it is made to leave; and how long something may lie
+	// on the short cut if the reader splices.
+	stuck = 100 * time.Millisecond
+	// rarely is the longest interval between two looks at a connection.
+	rarely = 50 * time.Millisecond
 )
 
-// late is a connection that has left the short cut, but not the map.
+// late is a connection that has to leave the map.
 type late struct {
-	slot  uint32
-	id    uint64
-	since time.Time
+	slot        uint32
+	id          uint64
+	since, next time.Time // when it was seen first, and when to look at it again
+	ends        [2]lateEnd
 }
 
-// behind notes that a reader has not read all that is in the short cut, while more comes
-// through TCP. As long as it is in the map, the kernel's answers about what there is to
-// be read are wrong, and when the short cut is empty, a program that waits for news may
-// wait for ever: the news was there before.
-func (s *Session) behind(slot uint32, id uint64) {
+// lateEnd is an end of such a connection, or of one that is watched.
+type lateEnd struct {
+	out    bool      // it has left the map
+	copied uint32    // how far it had read from TCP then,
+	seen   time.Time // or at the first look after it
+}
+
+// still tells for how long an end has not read anything from TCP.
+func (e *lateEnd) still(copied uint32, now time.Time) time.Duration {
+	if e.seen.IsZero() || e.copied != copied {
+		e.copied, e.seen = copied, now
+	}
+	return now.Sub(e.seen)
+}
+
+// watch has a connection looked after until it has left the map.
+func (s *Session) watch(slot uint32, id uint64) {
 	s.mu.Lock()
-	s.late = append(s.late, late{slot, id, time.Now()})
+	s.late = append(s.late, &late{slot: slot, id: id, since: time.Now()})
 	s.mu.Unlock()
 	select {
 	case s.news <- struct{}{}:
@@ -40,16 +68,22 @@ func (s *Session) behind(slot uint32, id uint64) {
 	}
 }
 
-// catchUp takes the sockets of late connections out of the map that can be, and returns
-// how many connections are left.
+// catchUp looks at the late connections whose time has come, and returns how many are
+// left.
 func (s *Session) catchUp() int {
 	s.mu.Lock()
 	list := s.late
 	s.late = nil
 	s.mu.Unlock()
-	var left []late
+	left := list[:0:0]
 	for _, l := range list {
-		if !s.retire(l.slot, l.id, time.Since(l.since) > grace) {
+		now := time.Now()
+		if now.Before(l.next) {
+			left = append(left, l)
+			continue
+		}
+		if !s.retire(l, now) {
+			l.next = now.Add(min(now.Sub(l.since)/4, rarely))
 			left = append(left, l)
 		}
 	}
@@ -60,13 +94,42 @@ func (s *Session) catchUp() int {
 	return n
 }
 
+// sweep finds connections that have to leave the map and that nobody looks after: a
+// report was lost, another program has taken the callbacks away, or the other end was
+// never enrolled.
+func (s *Session) sweep() {
+	s.mu.Lock()
+	watched := make(map[uint64]bool, len(s.late))
+	for _, l := range s.late {
+		watched[l.id] = true
+	}
+	s.mu.Unlock()
+	old := monotonic() - uint64(seldom)
+	for i := range s.conns {
+		c := &s.conns[i]
+		id := c.ID
+		if id == 0 || watched[id] || c.Born > old {
+			continue
+		}
+		if c.Direction[kern.Client].Way == kern.Fresh && c.Sock[kern.Server] == 0 {
+			atomic.StoreUint32(&c.Leaving, 1)
+		}
+		if c.Leaving != 0 && (present(c, kern.Client) || present(c, kern.Server)) {
+			s.watch(uint32(i), id)
+		}
+	}
+}
+
+// present tells whether an end is in the map, as far as is known.
+func present(c *kern.Conn, side kern.Side) bool { return c.Sock[side] != 0 && c.Out[side] == 0 }
+
 // Close ends the short cut: connections go on through TCP, and the programs are
 // detached. A connection whose reader has left something unread keeps it, and a program
 // that does nothing any more, until it ends; Summary.Left counts these.
 func (s *Session) Close() (Summary, error) {
 	err := s.kernel.Off.Set(1)
 	close(s.stop)
-	s.keeper.Wait()
+	s.keepers.Wait()
 	left := s.dismiss()
 	sum, sumErr := s.Summary()
 	sum.Left = left
@@ -75,50 +138,96 @@ func (s *Session) Close() (Summary, error) {
 
 // dismiss takes all connections out of the map and returns how many can't be.
 func (s *Session) dismiss() int {
+	began := time.Now()
 	s.mu.Lock()
 	s.late = nil
-	now := time.Now()
 	for i := range s.conns {
 		if id := s.conns[i].ID; id != 0 {
-			s.late = append(s.late, late{uint32(i), id, now})
+			atomic.StoreUint32(&s.conns[i].Leaving, 1)
+			s.late = append(s.late, &late{slot: uint32(i), id: id, since: began})
 		}
 	}
 	s.mu.Unlock()
 	for {
 		left := s.catchUp()
-		if left == 0 || time.Since(now) > drain {
+		if left == 0 || time.Since(began) > drain {
 			return left
 		}
 		time.Sleep(often)
 	}
 }
 
-// retire takes the ends of a connection out of the map, and tells whether both are, or
-// the connection is closed.
-func (s *Session) retire(slot uint32, id uint64, quiet bool) bool {
-	c, ok := s.conn(slot, id)
-	if !ok {
-		return true
-	}
-	args := [12]uint64{uint64(slot), id}
-	if quiet {
+// retire takes the ends of a connection out of the map, and wakes who waits for what came
+// through TCP. It tells whether there is nothing more to be done.
+func (s *Session) retire(l *late, now time.Time) bool {
+	args := [12]uint64{uint64(l.slot), l.id}
+	if now.Sub(l.since) > grace {
 		args[2] = 1
 	}
-	ends, err := s.inspect.Run(&ebpf.RunOptions{Context: args})
+	bits, err := s.inspect.Run(&ebpf.RunOptions{Context: args})
 	if err != nil {
 		return false
 	}
-	all := true
+	c, ok := s.conn(l.slot, l.id)
+	if !ok {
+		return true
+	}
+	if c.Leaving == 0 {
+		return s.spare(l, &c, bits, now)
+	}
+	done := true
 	for side := kern.Client; side <= kern.Server; side++ {
-		if ends&(kern.CanLeave<<side) == 0 {
-			all = false
+		bits := bits >> side
+		if bits&kern.Waiting != 0 && now.Sub(l.since) > stuck && c.Direction[side^1].Veto == kern.Splices {
+			s.reset(l.slot, l.id)
+			return true
+		}
+		done = s.retireEnd(l, &c, side, bits, now) && done
+	}
+	return done
+}
+
+// retireEnd is retire for one end.
+func (s *Session) retireEnd(l *late, c *kern.Conn, side kern.Side, bits uint32, now time.Time) bool {
+	e := &l.ends[side]
+	if !e.out {
+		if bits&kern.CanLeave == 0 {
+			return false
+		}
+		if err := s.kernel.Sockets.Delete(l.id<<1 | uint64(side)); err != nil && !errors.Is(err, load.ErrNoKey) {
+			return false
+		}
+		e.out = true
+		s.conns[l.slot].Out[side] = 1
+		return false // what has come just before is seen next time
+	}
+	first := e.seen.IsZero()
+	before := e.copied
+	still := e.still(c.Copied[side], now)
+	switch {
+	case bits&kern.Unread == 0, !first && e.copied != before:
+		return true
+	case still < idle:
+		return false
+	}
+	s.rouse(c, side)
+	return true
+}
+
+// spare looks at a connection that has something in TCP while its sockets are in the map,
+// and need not leave. It tells whether all of that is read; if nothing is, it has to.
+func (s *Session) spare(l *late, c *kern.Conn, bits uint32, now time.Time) bool {
+	read := true
+	for side := kern.Client; side <= kern.Server; side++ {
+		if bits>>side&kern.Unread == 0 {
 			continue
 		}
-		err := s.kernel.Sockets.Delete(id<<1 | uint64(side))
-		if err == nil && ends&(kern.Unread<<side) != 0 {
-			s.rouse(&c, side)
+		read = false
+		if l.ends[side].still(c.Copied[side], now) > stuck {
+			atomic.StoreUint32(&s.conns[l.slot].Leaving, 1)
+			l.ends, l.since = [2]lateEnd{}, now
+			break
 		}
-		all = all && (err == nil || errors.Is(err, load.ErrNoKey))
 	}
-	return all
+	return read
 }

@@ -37,13 +37,13 @@ type Session struct {
 	mu   sync.Mutex
 	told map[string]bool
 
-	// late holds connections whose readers are behind; news is sent to when there is
-	// one.
-	late []late
+	// late holds connections that have to leave the map; news is sent to when there
+	// is a new one.
+	late []*late
 	news chan struct{}
 
-	stop             chan struct{}
-	keeper, listener sync.WaitGroup
+	stop              chan struct{}
+	keepers, listener sync.WaitGroup
 }
 
 // Start attaches the programs. Connections that are made from now on are taken. It
@@ -62,7 +62,8 @@ func Start(o Options) (*Session, error) {
 		return nil, errors.Join(err, s.release())
 	}
 	s.listener.Go(s.listen)
-	s.keeper.Go(s.keep)
+	s.keepers.Go(s.keep)
+	s.keepers.Go(s.look)
 	return s, nil
 }
 
@@ -138,6 +139,9 @@ func (s *Session) attach() error {
 	if _, err := s.kernel.AttachSend(load.Target{Map: "Sockets"}); err != nil {
 		return err
 	}
+	if _, err := s.kernel.AttachClose(load.Target{}); err != nil {
+		return err
+	}
 	if _, err := s.kernel.AttachSplice(load.Target{}); err != nil {
 		if !errors.Is(err, load.ErrNotSupported) {
 			return err
@@ -173,31 +177,48 @@ func (s *Session) listen() {
 	}
 }
 
-// The intervals of keep: how often to look at readers that are behind, and at
-// processes.
+// The intervals at which to look at connections that have to leave the map, and at
+// everything.
 const (
 	often  = 2 * time.Millisecond
 	seldom = time.Second
 )
 
-// keep looks after connections and processes until the session is closed.
+// keep looks after connections that have to leave the map until the session is closed.
 func (s *Session) keep() {
-	survey := time.NewTicker(seldom)
-	defer survey.Stop()
+	sweep := time.NewTicker(seldom)
+	defer sweep.Stop()
 	var soon <-chan time.Time
+	news := s.news
 	for {
 		select {
 		case <-s.stop:
 			return
-		case <-survey.C:
-			s.survey()
-		case <-s.news:
-			soon = time.After(often)
+		case <-sweep.C:
+			s.sweep()
+			continue
+		case <-news:
 		case <-soon:
-			soon = nil
-			if s.catchUp() > 0 {
-				soon = time.After(often)
-			}
+		}
+		// What is reported meanwhile waits, or it would put that off for ever.
+		if s.catchUp() > 0 {
+			soon, news = time.After(often), nil
+		} else {
+			soon, news = nil, s.news
+		}
+	}
+}
+
+// look surveys the processes until the session is closed.
+func (s *Session) look() {
+	tick := time.NewTicker(seldom)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-tick.C:
+			s.survey()
 		}
 	}
 }

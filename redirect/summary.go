@@ -11,12 +11,15 @@ import (
 
 // ways says what each way of a direction is called, and what it means.
 var ways = [kern.NumWays]struct{ name, meaning string }{
-	kern.Alone:    {"alone", "the other end does not belong to the group"},
+	kern.Fresh:    {"fresh", "nothing was sent"},
 	kern.Learning: {"learning", "the reader has not shown yet that it reads"},
 	kern.Short:    {"short", "from socket to socket"},
+	kern.Alone:    {"alone", "the other end was not there when it was sent to, or does not belong to the group"},
 	kern.Bulk:     {"bulk", "much is sent without an answer"},
 	kern.Backlog:  {"backlog", "the reader does not keep up"},
 	kern.Splices:  {"splices", "the reader calls splice"},
+	kern.Waits:    {"waits", "an end has a socket that blocks"},
+	kern.Zerocopy: {"zerocopy", "the sender wants to be told when its memory is free"},
 	kern.Layered:  {"layered", "TLS in the kernel, or the like"},
 	kern.Mixed:    {"mixed", "something was sent past the program"},
 	kern.Gone:     {"gone", "the other direction has left, or the reader is closed"},
@@ -68,7 +71,7 @@ type Summary struct {
 	Alone uint64 `json:"alone"`
 	// Full counts those for which there was no room, Unfit ends that can't be taken
 	// (multipath TCP, TLS in the kernel, the socket map of somebody else), Refused
-	// connections of programs that read past the short cut.
+	// connections of programs that read past the short cut, or from sockets that block.
 	Full    uint64 `json:"full"`
 	Unfit   uint64 `json:"unfit"`
 	Refused uint64 `json:"refused"`
@@ -111,7 +114,7 @@ func (s *Summary) String() string {
 		text string
 	}{
 		{s.Alone, "connections whose other end could not be taken"},
-		{s.Refused, "connections of programs that read past the short cut"},
+		{s.Refused, "connections of programs that read past the short cut, or from sockets that block"},
 		{s.Unfit, "ends that are no plain TCP, or belong to another socket map"},
 		{s.Full, "connections for which there was no room"},
 		{s.LostReports, "reports of the programs lost"},

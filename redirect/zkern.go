@@ -165,3 +165,8 @@ func (k *Kern) AttachSend(t load.Target) ([]*load.Link, error) {
 func (k *Kern) AttachSplice(t load.Target) ([]*load.Link, error) {
 	return k.Attach("Splice", t)
 }
+
+// AttachClose attaches the program Close.
+func (k *Kern) AttachClose(t load.Target) ([]*load.Link, error) {
+	return k.Attach("Close", t)
+}

@@ -10,9 +10,8 @@ import (
 // kernel/bpf/cgroup.c).
 const done sk.Reply = 1
 
-// callbacks are what an enrolled socket reports: that it is closed, and that a segment
-// is about to be sent.
-const callbacks = sk.ReportStateChange | sk.ReportWriteHeaderOption
+// callback is what an enrolled socket reports: that a segment is about to be sent.
+const callback = sk.ReportWriteHeaderOption
 
 // Enrol follows the connections of the group.
 //
@@ -31,10 +30,6 @@ func Enrol(ctx *sk.OpsContext) sk.Reply {
 		accepted(ctx)
 	case sk.HeaderOptionLen:
 		sending(ctx)
-	case sk.StateChange:
-		if ctx.NewState() == sk.Closed {
-			closed(ctx)
-		}
 	}
 	return done
 }
@@ -79,12 +74,15 @@ func requested(ctx *sk.OpsContext) {
 	}
 	o := Offer{Cautious: 1}
 	if l := Listeners.Lookup(ctx.LocalPort); l != nil {
-		switch l.Manner {
-		case Refused:
+		if l.Manner == Refused || l.Polls == Blocks {
 			bpf.AtomicAdd(&Total.Declined, 1)
 			return
-		case Reads:
+		}
+		if l.Manner == Reads {
 			o.Cautious = 0
+		}
+		if l.Polls == Polls {
+			o.Polls = Believed
 		}
 	}
 	Offers.Update(serverTuple(ctx), o, bpf.Any)
@@ -99,6 +97,9 @@ func connecting(ctx *sk.OpsContext) {
 	if e := Ends.GetOrCreate(s); e != nil {
 		e.PID = process()
 		e.Program = running()
+		if polling(address(s)) == Blocks {
+			e.Blocks = 1
+		}
 	}
 }
 
@@ -110,7 +111,7 @@ func connected(ctx *sk.OpsContext) {
 		Server: ctx.Remote(), ServerPort: ctx.RemotePort.Host(),
 	}
 	o, s := Offers.Lookup(t), ctx.Sk
-	if o == nil || o.ID != 0 || s == nil {
+	if o == nil || o.ID != 0 || s == nil || Off != 0 {
 		return
 	}
 	e := Ends.GetOrCreate(s)
@@ -118,7 +119,7 @@ func connected(ctx *sk.OpsContext) {
 		return
 	}
 	manner := mannerOf(&e.Program, e.PID)
-	if manner == Refused {
+	if manner == Refused || e.Blocks != 0 {
 		bpf.AtomicAdd(&Total.Declined, 1)
 		return
 	}
@@ -142,6 +143,7 @@ func connected(ctx *sk.OpsContext) {
 		c.Cautious[Client] = 1
 	}
 	c.Cautious[Server] = o.Cautious
+	c.Polls[Client], c.Polls[Server] = Believed, o.Polls
 	if !join(ctx, c, e, id, slot, Client) {
 		Free.Push(slot, bpf.Any)
 		return
@@ -181,10 +183,24 @@ func accepted(ctx *sk.OpsContext) {
 	if !join(ctx, c, e, o.ID, o.Slot, Server) {
 		return
 	}
+	// If the client has sent something, that is under way to this socket in TCP, and the
+	// client leaves.
+	c.Direction[Server].Way = Learning
+	if bpf.AtomicCompareExchange(&c.Direction[Client].Way, Fresh, Learning) != Fresh {
+		part(c, e)
+		return
+	}
 	bpf.AtomicAdd(&c.Open, 1)
 	bpf.AtomicAdd(&Total.Paired, 1)
-	bpf.AtomicExchange(&c.Direction[Client].Way, Learning)
-	bpf.AtomicExchange(&c.Direction[Server].Way, Learning)
+}
+
+// part takes back what join has done for a server.
+func part(c *Conn, e *End) {
+	c.Direction[Server].Way = Alone
+	Sockets.Delete(key(e.ID, Server))
+	Addresses.Delete(c.Sock[Server])
+	c.Sock[Server], c.Psock[Server], c.Queue[Server] = 0, 0, 0
+	e.ID = 0
 }
 
 // join puts an end into the maps.
@@ -202,7 +218,7 @@ func join(ctx *sk.OpsContext, c *Conn, e *End, id uint64, slot uint32, side Side
 	p := psock(sock)
 	c.Sock[side&1], c.Psock[side&1], c.Queue[side&1] = sock, p, p+uint64(At.IngressMsg)
 	Addresses.Update(sock, *e, bpf.Any)
-	ctx.SetCbFlags(sk.CbFlags(ctx.CbFlags) | callbacks)
+	ctx.SetCbFlags(sk.CbFlags(ctx.CbFlags) | callback)
 	return true
 }
 
@@ -231,53 +247,7 @@ func sending(ctx *sk.OpsContext) {
 		return
 	}
 	d := &c.Direction[me&1]
-	switch d.Remove {
-	case Reader:
-		Sockets.Delete(key(c.ID, me^1))
-		c.Out[(me^1)&1] = 1
-	case Sender:
-		Sockets.Delete(key(c.ID, me))
-		c.Out[me&1] = 1
-	}
-	d.Remove = Nobody
-	if !c.inMap(Client) && !c.inMap(Server) {
-		// It is plain TCP now, and segments need not be reported any more.
-		ctx.SetCbFlags(sk.CbFlags(ctx.CbFlags) &^ sk.ReportWriteHeaderOption)
-	}
-}
-
-// closed forgets a connection when both ends are.
-func closed(ctx *sk.OpsContext) {
-	c, me := own(ctx)
-	if c == nil {
-		return
-	}
-	Addresses.Delete(c.Sock[me&1])
-	if bpf.AtomicAdd(&c.Open, ^uint32(0)) > 1 {
-		return
-	}
-	fold(&c.Direction[Client])
-	fold(&c.Direction[Server])
-	bpf.AtomicAdd(&Total.Closed, 1)
-	s := ctx.Sk
-	if s == nil {
-		return
-	}
-	if e := Ends.Get(s); e != nil {
-		c.ID = 0
-		Free.Push(e.Slot, bpf.Any)
-	}
-}
-
-func fold(d *Direction) {
-	bpf.AtomicAdd(&Total.Messages, d.Messages)
-	bpf.AtomicAdd(&Total.Bytes, d.Bytes)
-	bpf.AtomicAdd(&Total.PassedMessages, d.PassedMessages)
-	bpf.AtomicAdd(&Total.PassedBytes, d.PassedBytes)
-	if d.Way < NumWays {
-		bpf.AtomicAdd(&Total.Ways[d.Way], 1)
-	}
-	if d.MaxUnread > Total.MaxUnread {
-		Total.MaxUnread = d.MaxUnread
-	}
+	what := d.Remove
+	d.Remove = 0
+	c.remove(what)
 }

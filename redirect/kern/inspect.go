@@ -6,6 +6,7 @@ import "github.com/waggle-bpf/waggle/bpf/trace"
 const (
 	CanLeave = 1 << 0 // it can leave the map, or has left it
 	Unread   = 1 << 2 // there is something to be read that came through TCP
+	Waiting  = 1 << 4 // there is something to be read on the short cut
 )
 
 // Inspect is run by user space, not attached anywhere: it looks at the ends of a
@@ -19,27 +20,21 @@ func Inspect(ctx *trace.RawContext) int32 {
 	if c == nil || c.ID != ctx.Args[1] {
 		return 0
 	}
+	late := ctx.Args[2] != 0
 	var ends int32
 	for side := range Server + 1 {
-		if c.removable(side, ctx.Args[2] != 0) {
+		c.Copied[side&1] = half(c.Sock[side&1], At.CopiedSeq)
+		switch {
+		case !c.inMap(side):
+			ends |= CanLeave << side
+		case !empty(c.Queue[side&1]):
+			ends |= Waiting << side
+		case late || c.quiet(side^1):
 			ends |= CanLeave << side
 		}
-		if half(c.Sock[side&1], At.CopiedSeq) != half(c.Sock[(side^1)&1], At.WriteSeq) {
+		if c.unread(side) {
 			ends |= Unread << side
 		}
 	}
 	return ends
-}
-
-// removable tells whether nothing waits to be read from an end, and nothing will.
-func (c *Conn) removable(side Side, quiet bool) bool {
-	me, you := side&1, (side^1)&1
-	if !c.inMap(me) {
-		return true
-	}
-	if !empty(c.Queue[me]) {
-		return false
-	}
-	d := &c.Direction[you]
-	return quiet || d.Messages == 0 || !c.inMap(you) || half(c.Psock[you], At.Refcnt) == users-1
 }

@@ -9,11 +9,13 @@ import (
 	"github.com/waggle-bpf/waggle/bpf/bpftest"
 	"github.com/waggle-bpf/waggle/bpf/packet"
 	"github.com/waggle-bpf/waggle/bpf/sk"
+	"github.com/waggle-bpf/waggle/bpf/trace"
 )
 
 // The positions of fields in the kernel of these tests, and the addresses of what its
 // sockets have in the map.
-var testOffsets = Offsets{WriteSeq: 0x100, CopiedSeq: 0x104, ULP: 0x108, UserData: 0x110, IngressMsg: 0x40, Refcnt: 0x80}
+var testOffsets = Offsets{WriteSeq: 0x100, CopiedSeq: 0x104, ULP: 0x108, UserData: 0x110, Socket: 0x118, SockFlags: 0x120,
+	ZerocopyFlag: 5, IngressMsg: 0x40, Refcnt: 0x80, File: 0x10, FileFlags: 0x20}
 
 var testPsock = [2]uint64{0x10000, 0x20000}
 
@@ -38,7 +40,7 @@ func newRig(t *testing.T, client, server Manner) *rig {
 	if err := Programs.Update(Program{}, client, bpf.Any); !err.Ok() {
 		t.Fatal(err)
 	}
-	if err := Listeners.Update(80, Listener{Manner: server}, bpf.Any); !err.Ok() {
+	if err := Listeners.Update(80, Listener{Manner: server, Polls: Polls}, bpf.Any); !err.Ok() {
 		t.Fatal(err)
 	}
 	a, b := packet.IPv4Addr(10, 0, 0, 1), packet.IPv4Addr(10, 0, 0, 2)
@@ -46,18 +48,39 @@ func newRig(t *testing.T, client, server Manner) *rig {
 		LocalIP4: a, LocalPort: 4000, RemoteIP4: b, RemotePort: bpf.ToBE32(80), SndNxt: 100, RcvNxt: 200}
 	r.ops[Server] = sk.OpsContext{Op: sk.PassiveEstablished, Family: sk.AFInet, IsFullSock: 1, Sk: &r.socks[Server],
 		LocalIP4: b, LocalPort: 80, RemoteIP4: a, RemotePort: bpf.ToBE32(4000), SndNxt: 200, RcvNxt: 100}
-	request := r.ops[Server]
-	request.Op, request.IsFullSock, request.Sk = sk.RwndInit, 0, nil
-	bpftest.Run(r.Kernel, Enrol, &request)
+	offer(r)
 	for side, p := range testPsock {
 		r.setWord(r.sock(Side(side))+uint64(At.UserData), p|1)
 		r.setWord(r.sock(Side(side))+uint64(At.ULP), 0)
 		r.queue(Side(side), 0)
 		r.users(Side(side), 1)
 		r.position(Side(side), 0, 0)
+		r.setWord(r.sock(Side(side))+uint64(At.SockFlags), 0)
+		r.file(Side(side), nonblock)
 	}
 	return r
 }
+
+// offer is what the listener sees first.
+func offer(r *rig) {
+	request := r.ops[Server]
+	request.Op, request.IsFullSock, request.Sk = sk.RwndInit, 0, nil
+	bpftest.Run(r.Kernel, Enrol, &request)
+}
+
+// file makes a side's socket have a file with such flags; unaccepted for none.
+func (r *rig) file(side Side, flags uint64) {
+	socket := 0x30000 + uint64(side)*0x1000
+	r.setWord(r.sock(side)+uint64(At.Socket), socket)
+	file := socket + 0x100
+	r.setWord(file+uint64(At.FileFlags), flags)
+	if flags == unaccepted {
+		file = 0
+	}
+	r.setWord(socket+uint64(At.File), file)
+}
+
+const unaccepted = 1 << 63
 
 func (r *rig) sock(side Side) uint64 { return uint64(uintptr(unsafe.Pointer(&r.socks[side]))) }
 
@@ -115,6 +138,10 @@ func (r *rig) transmit(from Side) {
 	bpftest.Run(r.Kernel, Enrol, &ctx)
 }
 
+func (r *rig) close(side Side) {
+	bpftest.Run(r.Kernel, Close, &trace.RawContext{Args: [12]uint64{r.sock(side), uint64(sk.Established), uint64(sk.Closed)}})
+}
+
 func TestEnrol(t *testing.T) {
 	r := newRig(t, Reads, Reads)
 	c := r.enrol()
@@ -125,12 +152,11 @@ func TestEnrol(t *testing.T) {
 		t.Errorf("queues %#x, cautious %v", c.Queue, c.Cautious)
 	}
 	for side := range r.ops {
-		if r.ops[side].CbFlags != uint32(callbacks) {
+		if r.ops[side].CbFlags != uint32(callback) {
 			t.Errorf("callbacks %#x", r.ops[side].CbFlags)
 		}
-		ctx := r.ops[side]
-		ctx.Op, ctx.Args[1] = sk.StateChange, uint32(sk.Closed)
-		bpftest.Run(r.Kernel, Enrol, &ctx)
+		r.close(Side(side))
+		r.close(Side(side)) // some states are entered twice
 	}
 	var slot uint32
 	if c.ID != 0 || !Free.Pop(&slot).Ok() || slot != 3 || Total.Closed != 1 || Total.Ways[Learning] != 2 {
@@ -151,7 +177,7 @@ func TestNotPaired(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, Reads, Reads)
 			change(r)
-			if c := r.enrol(); c.Direction[Client].Way != Alone {
+			if c := r.enrol(); c.Direction[Client].Way != Fresh || c.Sock[Server] != 0 {
 				t.Errorf("got %+v", *c)
 			}
 			if r.send(Client, 10) || r.send(Server, 10) {
@@ -204,6 +230,7 @@ func TestFinal(t *testing.T) {
 		"mixed":      {func(r *rig, _ *Conn) { r.position(Client, 1, 0) }, 10, Mixed},
 		"other gone": {func(_ *rig, c *Conn) { c.Leaving = 1 }, 10, Gone},
 		"closed":     {func(r *rig, c *Conn) { Sockets.Delete(key(c.ID, Server)) }, 10, Gone},
+		"blocks":     {func(r *rig, c *Conn) { r.file(Server, 0) }, 10, Waits},
 		"end":        {func(*rig, *Conn) { Off = 1 }, 10, Ended},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -234,56 +261,5 @@ func TestAnswers(t *testing.T) {
 		if !r.send(Client, 3000) || !r.send(Server, 3000) {
 			t.Fatal("passed")
 		}
-	}
-}
-
-// TestLeave follows the sockets out of the map: the reader's when nothing waits for it
-// and no other thread is under way to it, then the sender's.
-func TestLeave(t *testing.T) {
-	r := newRig(t, Reads, Reads)
-	c := r.enrol()
-	there := func(side Side) bool {
-		ok := Sockets.Delete(key(c.ID, side)).Ok()
-		if ok {
-			bpftest.SetSocket(r.Kernel, &Sockets, key(c.ID, side), &r.ops[side])
-		}
-		return ok
-	}
-	r.send(Client, 10)
-	r.SetTask(bpftest.Task{PID: 1, TID: 2})
-	r.send(Client, 10) // another thread
-	r.queue(Server, 1)
-	c.Leaving = 1
-	r.send(Client, 10)
-	r.transmit(Client)
-	if !there(Server) {
-		t.Fatal("it has left with something unread")
-	}
-	if got := bpftest.Events[Sighting](r.Kernel, &Sightings); len(got) != 1 || got[0].Event != Behind || got[0].ID != c.ID {
-		t.Errorf("user space was told %+v", got)
-	}
-	r.queue(Server, 0)
-	r.users(Client, 3)
-	r.send(Client, 10)
-	r.transmit(Client)
-	if !there(Server) {
-		t.Fatal("it has left while another thread may be under way to it")
-	}
-	r.users(Client, 2)
-	r.send(Client, 10)
-	r.transmit(Client)
-	if there(Server) {
-		t.Fatal("the reader is still there")
-	}
-	r.send(Client, 10)
-	r.transmit(Client)
-	if !there(Client) {
-		t.Fatal("the sender has left while a thread may be under way to it")
-	}
-	r.setWord(r.sock(Server)+uint64(At.UserData), 0)
-	r.send(Client, 10)
-	r.transmit(Client)
-	if there(Client) {
-		t.Fatal("the sender is still there")
 	}
 }

@@ -44,6 +44,25 @@ func fit(sock uint64) bool {
 	return !SkipKernel || half(sock, At.KernSock)>>(At.KernSockBit&31)&1 == 0
 }
 
+// nonblock is O_NONBLOCK of include/uapi/asm-generic/fcntl.h.
+const nonblock = 0o4000
+
+// polling tells whether a socket blocks, Unseen if it has not been accepted: then it has
+// no file.
+func polling(sock uint64) Polling {
+	file := word(word(sock, At.Socket), At.File)
+	switch {
+	case file == 0:
+		return Unseen
+	case half(file, At.FileFlags)&nonblock == 0:
+		return Blocks
+	}
+	return Polls
+}
+
+// zerocopy tells whether the sender of a socket wants to be told when its memory is free.
+func zerocopy(sock uint64) bool { return word(sock, At.SockFlags)>>(At.ZerocopyFlag&63)&1 != 0 }
+
 // process returns the number of the current process. Programs of the kind sockops can't
 // ask for it before Linux 6.10.
 func process() uint32 { return half(bpf.GetCurrentTask(), At.TGID) }

@@ -7,9 +7,12 @@ import "github.com/waggle-bpf/waggle/bpf"
 type Offsets struct {
 	WriteSeq, CopiedSeq uint32 // in struct tcp_sock
 	ULP                 uint32 // icsk_ulp_ops in struct tcp_sock
-	UserData            uint32 // sk_user_data in struct sock
+	UserData, Socket    uint32 // sk_user_data, sk_socket in struct sock
+	SockFlags           uint32 // skc_flags in struct sock
+	ZerocopyFlag        uint32 // SOCK_ZEROCOPY of enum sock_flags
 	IngressMsg, Refcnt  uint32 // in struct sk_psock
-	SocketSk            uint32 // sk in struct socket
+	SocketSk, File      uint32 // sk, file in struct socket
+	FileFlags           uint32 // f_flags in struct file
 	Files, MM, TGID     uint32 // in struct task_struct
 	FDTable             uint32 // fdt in struct files_struct
 	MaxFDs, FD          uint32 // in struct fdtable

@@ -20,6 +20,9 @@ func Send(ctx *sk.MsgContext) sk.Verdict {
 		return sk.Pass
 	}
 	me := e.Side & 1
+	if c.Sock[me] == 0 {
+		return sk.Pass // it has had its end, and has another peer now
+	}
 	d := &c.Direction[me]
 	size := uint64(ctx.Size)
 	d.count(&c.Direction[me^1], size)
@@ -33,12 +36,11 @@ func Send(ctx *sk.MsgContext) sk.Verdict {
 	}
 	d.PassedMessages++
 	d.PassedBytes += size
-	if d.Way.Final() {
-		d.Remove = d.leave(c, me)
-		if d.Told == 0 && d.Remove != Reader && c.inMap(me^1) {
-			d.Told = 1
-			report(Sighting{Event: Behind, ID: e.ID, Slot: e.Slot})
-		}
+	switch {
+	case d.Way.Final():
+		c.leave(e)
+	case c.Polls[me^1] == Unseen:
+		c.tell(e, toldWatch)
 	}
 	return sk.Pass
 }
@@ -52,43 +54,44 @@ func (d *Direction) count(back *Direction, size uint64) {
 }
 
 // finish makes a way final, and with it that of the other direction.
-func (d *Direction) finish(c *Conn, w Way) {
+func (d *Direction) finish(c *Conn, w Way) Way {
 	d.Way = w
 	bpf.AtomicExchange(&c.Leaving, 1)
+	return w
 }
 
 // next takes the direction's next step and returns its way.
 func (d *Direction) next(c *Conn, me Side, size uint64) Way {
-	if d.Way == Alone || d.Way.Final() {
+	// The other end may be enrolled at this very moment.
+	if d.Way == Fresh && bpf.AtomicCompareExchange(&d.Way, Fresh, Alone) == Fresh {
+		return d.finish(c, Alone)
+	}
+	if d.Way.Final() {
 		return d.Way
 	}
-	if w := d.objection(c, me); w != Alone {
-		d.finish(c, w)
-		return w
+	if w := d.objection(c, me); w != Fresh {
+		return d.finish(c, w)
 	}
 	written := half(c.Sock[me&1], At.WriteSeq)
 	if d.Way == Learning {
-		if !d.learned(c, me, written) {
-			return Learning
+		if w := d.learn(c, me, written); w != Short {
+			return w
 		}
-		d.Way, d.Base = Short, written
 	}
 	if written != d.Base {
-		d.finish(c, Mixed)
-		return Mixed
+		return d.finish(c, Mixed)
 	}
 	if w := d.enqueue(c, me, size); w != Short {
-		d.finish(c, w)
-		return w
+		return d.finish(c, w)
 	}
 	return Short
 }
 
 // objection returns a final way if there is a reason for one apart from the amount of
-// data, else Alone.
+// data and the reader, else Fresh.
 func (d *Direction) objection(c *Conn, me Side) Way {
 	switch {
-	case d.Veto != Alone:
+	case d.Veto != Fresh:
 		return d.Veto
 	case Off != 0:
 		return Ended
@@ -96,31 +99,73 @@ func (d *Direction) objection(c *Conn, me Side) Way {
 		return Gone
 	case word(c.Sock[me&1], At.ULP) != 0:
 		return Layered
-	case d.Way == Learning && d.Unanswered > Most:
+	case c.blocks(me):
+		return Waits
+	case d.Way != Learning:
+		return Fresh
+	case d.Unanswered > Most:
 		return Bulk
+	case zerocopy(c.Sock[me&1]):
+		return Zerocopy
 	}
-	return Alone
+	return Fresh
 }
 
-// learned tells whether all that was sent has been read, for the required number of
+// blocks tells whether the socket of an end blocks. It is asked when the process has
+// used the socket, because many make it what they want just after they have got it.
+func (c *Conn) blocks(side Side) bool {
+	side &= 1
+	if c.Polls[side] == Polls {
+		return false
+	}
+	p := polling(c.Sock[side])
+	if p == Unseen {
+		return false
+	}
+	c.Polls[side] = p
+	if side == Server {
+		if l := Listeners.Lookup(c.ServerPort); l != nil {
+			l.Polls = p
+		}
+	}
+	return p == Blocks
+}
+
+// learn returns Short if all that was sent has been read, for the required number of
 // messages. A reader that can't be wrong only has to have read what there was.
-func (d *Direction) learned(c *Conn, me Side, written uint32) bool {
+func (d *Direction) learn(c *Conn, me Side, written uint32) Way {
 	you := (me ^ 1) & 1
 	if written != half(c.Sock[you], At.CopiedSeq) {
 		d.Turns = 0
-		return false
+		return Learning
+	}
+	if d.PassedMessages > 0 && c.blocks(you) {
+		return d.finish(c, Waits)
 	}
 	d.Turns++
-	return c.Cautious[you] == 0 || d.Turns > Learn
+	if c.Polls[you] == Unseen || c.Cautious[you] != 0 && d.Turns <= Learn {
+		return Learning
+	}
+	// The other side either sees this, or we see that it has begun to leave.
+	bpf.AtomicExchange(&d.Begun, 1)
+	if bpf.AtomicAdd(&c.Leaving, 0) != 0 {
+		return d.finish(c, Gone)
+	}
+	d.Way, d.Base = Short, written
+	return Short
 }
 
 // enqueue counts a message in, or returns the way that the direction has to go if it
 // is too much.
 func (d *Direction) enqueue(c *Conn, me Side, size uint64) Way {
+	you := (me ^ 1) & 1
 	cost := size + Overhead
-	if empty(c.Queue[(me^1)&1]) {
+	if empty(c.Queue[you]) {
 		if d.Unanswered > Most {
 			return Bulk
+		}
+		if d.Unread > 0 && c.blocks(you) {
+			return Waits
 		}
 		d.Unread = 0
 	}
@@ -138,46 +183,4 @@ func (d *Direction) enqueue(c *Conn, me Side, size uint64) Way {
 		d.Thread = t
 	}
 	return Short
-}
-
-// leave returns which of the two sockets can leave the map now.
-func (d *Direction) leave(c *Conn, me Side) Removal {
-	me &= 1
-	you := me ^ 1
-	if c.inMap(you) {
-		// Nothing waits for the reader, and no thread is about to put anything there.
-		if c.Out[you] == 0 && empty(c.Queue[you]) && d.settled(c, me) {
-			return Reader
-		}
-		return Nobody
-	}
-	// The kernel has done away with what the map kept of the reader: no thread is in
-	// its part of a call on that socket any more, so none is about to put anything
-	// into this one's queue.
-	if c.Out[me] == 0 && empty(c.Queue[me]) {
-		return Sender
-	}
-	return Nobody
-}
-
-// inMap tells whether a side's socket is in the map, or a thread still in a call on it
-// that began when it was.
-func (c *Conn) inMap(side Side) bool {
-	side &= 1
-	return c.Psock[side] != 0 && psock(c.Sock[side]) == c.Psock[side]
-}
-
-// users is the reference count of a struct sk_psock that is in the map and that one
-// thread uses.
-const users = 2
-
-// settled tells whether no other thread of the sender is about to put something into
-// the reader's queue: that happens some time after this program has said so, without
-// the socket's lock (tcp_bpf_send_verdict in net/ipv4/tcp_bpf.c). If a thread sends
-// its next message, its last one is there.
-func (d *Direction) settled(c *Conn, me Side) bool {
-	if d.Messages == 0 || d.Shared == 0 && d.Thread == bpf.GetCurrentPidTgid() {
-		return true
-	}
-	return half(c.Psock[me&1], At.Refcnt) == users
 }

@@ -13,20 +13,31 @@ const Overhead = 1024
 // Way is how a direction of a connection goes, and why.
 type Way uint32
 
-// The ways of a direction. Those from Bulk on are through TCP and final.
+// The ways of a direction. Those from Alone on are through TCP and final.
 const (
-	// Alone: through TCP, because the other end is not enrolled.
-	Alone Way = iota
+	// Fresh: nothing has been sent, and the other end is not enrolled yet.
+	Fresh Way = iota
 	// Learning: through TCP, until the reader has shown that it reads.
 	Learning
 	// Short: from socket to socket.
 	Short
+	// Alone: something was sent before the other end was enrolled, which it may
+	// never be.
+	Alone
 	// Bulk: more was sent without an answer than fits request and response.
 	Bulk
 	// Backlog: the reader has left as much unread as the mark allows.
 	Backlog
 	// Splices: the reader calls splice(2), which does not see the short cut.
 	Splices
+	// Waits: an end has a socket that blocks, and would wait inside of the calls that
+	// read it. In the map, any wake-up without data makes these fail with EAGAIN
+	// (tcp_bpf_recvmsg in net/ipv4/tcp_bpf.c does not wait again), and with MSG_WAITALL
+	// they don't wait for what comes by the short cut.
+	Waits
+	// Zerocopy: the sender wants to be told when its memory is free, which the short
+	// cut does not do.
+	Zerocopy
 	// Layered: another protocol lies on TCP in the kernel, such as TLS.
 	Layered
 	// Mixed: something was sent past the program.
@@ -40,7 +51,7 @@ const (
 )
 
 // Final tells whether a direction can't change any more.
-func (w Way) Final() bool { return w >= Bulk }
+func (w Way) Final() bool { return w >= Alone }
 
 // Side is an end of a connection. A direction has the number of the side that sends.
 type Side = uint32
@@ -78,25 +89,15 @@ type Direction struct {
 	// thread has done so before.
 	Thread uint64
 	Shared uint32
-	// Told is 1 if user space was told that the reader is behind.
-	Told uint32
-	// Remove is what the next segment is to take out of the map.
-	Remove Removal
+	// Begun is 1 when a message has been about to go by the short cut.
+	Begun uint32
+	// Remove has a bit for each side that the next segment is to take out of the map.
+	Remove uint32
 	_      uint32
 }
 
 // Sent is how many messages were sent, either way.
 func (d *Direction) Sent() uint64 { return d.Messages + d.PassedMessages }
-
-// Removal says which socket has to leave the map.
-type Removal uint32
-
-// The removals.
-const (
-	Nobody Removal = iota
-	Reader
-	Sender
-)
 
 // Tuple names a connection. Ports are numbers.
 type Tuple struct {
@@ -119,12 +120,18 @@ type Conn struct {
 	SndNxt, RcvNxt uint32
 	// Leaving is 1 when a direction's way is final: then so is the other's.
 	Leaving uint32
-	// Out tells which ends the program has taken out of the map.
+	// Told is 1 if user space was told that a socket could not leave the map at once.
+	Told uint32
+	// Out tells which ends have been taken out of the map.
 	Out [2]uint32
 	// Cautious tells for each end whether what it reads begins in Learning.
 	Cautious [2]uint32
-	// Sock, Psock and Queue are kernel addresses of each end: its socket, what the
-	// map keeps of it, and the list of messages that wait to be read from it.
+	// Polls tells what is known of each end's socket.
+	Polls [2]Polling
+	// Copied is how far each end had read from TCP when Inspect last looked.
+	Copied [2]uint32
+	// Sock, Psock and Queue are kernel addresses of each end: its socket, 0 when it is
+	// closed, what the map keeps of it, and the list of messages that wait to be read.
 	Sock, Psock, Queue [2]uint64
 	// Direction is what each side sends.
 	Direction [2]Direction
@@ -138,7 +145,8 @@ type End struct {
 	// PID is the process that connects, and Program what it runs, for clients that
 	// are on their way.
 	PID uint32
-	_   uint32
+	// Blocks is 1 if the client's socket blocked when it began to connect.
+	Blocks uint32
 	Program
 }
 
@@ -147,8 +155,11 @@ type End struct {
 type Offer struct {
 	ID   uint64
 	Slot uint32
-	// Cautious is that of the listener's program.
+	// Cautious tells whether the listener's connections begin in Learning, Polls what
+	// is known of their sockets.
 	Cautious uint32
+	Polls    Polling
+	_        uint32
 }
 
 // Program names an executable file.
@@ -172,11 +183,26 @@ const (
 	Refused
 )
 
+// Polling is what is known of a socket: whether it blocks.
+type Polling uint32
+
+// A socket either was not looked at yet, is believed not to block because others of
+// its kind don't, was seen not to, or was seen to block.
+const (
+	Unseen Polling = iota
+	Believed
+	Polls
+	Blocks
+)
+
 // Listener is a port on which a process of the group listens.
 type Listener struct {
 	Program
 	Manner Manner
 	PID    uint32
+	// Polls is what was seen at the last connection.
+	Polls Polling
+	_     uint32
 }
 
 // Event is what a Sighting is about.
@@ -191,14 +217,14 @@ const (
 	// SplicedTooLate: the same, and there was something in the short cut, which
 	// splice does not find.
 	SplicedTooLate
-	// Behind: a direction has left the short cut, and its reader has not read all yet
-	// that is there.
-	Behind
+	// Leaving: a connection has left the short cut, and a socket of it has to stay in
+	// the map for now.
+	Leaving
 )
 
 // Sighting is news for user space.
 type Sighting struct {
-	// Program and PID are of the process, in all events but Behind.
+	// Program and PID are of the process, in all events but Leaving.
 	Program
 	PID   uint32
 	Event Event
@@ -214,7 +240,8 @@ type Totals struct {
 	// are closed.
 	Enrolled, Paired, Closed uint64
 	// Full counts connections for which there was no room, Unfit ends that the kernel
-	// or we would not have in a socket map, Declined connections of refused programs.
+	// or we would not have in a socket map, Declined connections of refused programs
+	// and of clients that block.
 	Full, Unfit, Declined uint64
 	// Ways is how many directions of closed connections have ended in which way.
 	Ways [NumWays]uint64
