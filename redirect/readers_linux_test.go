@@ -26,9 +26,14 @@ func rawPair(t *testing.T) (client, server int) {
 
 func rawListener(t *testing.T) int {
 	t.Helper()
+	return rawListenerAt(t, [4]byte{127, 0, 0, 1}, 0)
+}
+
+func rawListenerAt(t *testing.T, addr [4]byte, port int) int {
+	t.Helper()
 	l := must(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))(t)
 	t.Cleanup(func() { unix.Close(l) })
-	check(t, unix.Bind(l, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	check(t, unix.Bind(l, &unix.SockaddrInet4{Addr: addr, Port: port}))
 	check(t, unix.Listen(l, 10))
 	return l
 }

@@ -149,7 +149,7 @@ func (s *Session) attach() error {
 		s.options.Notice("programs that call splice are not noticed, they may hang: " + err.Error())
 	}
 	for _, dir := range s.groups {
-		if _, err := s.kernel.AttachEnrol(load.Target{Cgroup: dir}); err != nil {
+		if err := s.attachTo(dir); err != nil {
 			return err
 		}
 	}
