@@ -198,6 +198,39 @@ func TestNamespaces(t *testing.T) {
 	}
 }
 
+// TestStrangers: the server's end of one namespace is not taken for that of another one in
+// which a connection of the same addresses and ports waits for its own.
+func TestStrangers(t *testing.T) {
+	s := start(t, redirect.Options{})
+	var listeners, clients [2]int
+	for i := range clients {
+		ns := testkit.NewNS(t)
+		ns.Do(t, func() {
+			listeners[i] = rawListenerAt(t, [4]byte{127, 0, 0, 1}, 7001)
+			// Its ends come with the first data.
+			check(t, unix.SetsockoptInt(listeners[i], unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 30))
+			clients[i] = must(dialFrom(7002, 7001))(t)
+		})
+		defer unix.Close(clients[i])
+		wait(t, clients[i], unix.POLLOUT)
+	}
+	// The last request that was seen is the second's, and the first end is the first's.
+	for i, client := range clients {
+		text := fmt.Sprint("namespace ", i)
+		put(t, client, []byte(text))
+		server, _, err := unix.Accept4(listeners[i], unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		check(t, err)
+		defer unix.Close(server)
+		if got := get(t, server, len(text)); string(got) != text {
+			t.Errorf("said %q, heard %q", text, got)
+		}
+		exchange(t, client, server, 5)
+	}
+	if sum := summary(t, s); sum.Connections != 0 || sum.Messages != 0 {
+		t.Errorf("got %+v", sum)
+	}
+}
+
 // TestSameAddresses: connections that have the same addresses and ports in several
 // network namespaces, made at the same time, are not taken for each other.
 func TestSameAddresses(t *testing.T) {
