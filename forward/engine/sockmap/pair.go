@@ -43,6 +43,16 @@ func (e *end) control(f func(fd int) error) error {
 	return errors.Join(err, callErr)
 }
 
+// quiesce waits until the program is done with the connection, which is in the maps no
+// more: it may have found its lane before. The program runs under the socket's lock,
+// and who asks for TCP_INFO has to wait for that. A connection that is closed had it.
+func (e *end) quiesce() {
+	if e.raw == nil {
+		return // it never was in a map
+	}
+	_ = e.control(func(fd int) error { _, err := tcpInfo(fd); return err })
+}
+
 // breaks closes the valve before a connection that takes nothing more. What comes
 // next goes to user space, which finds out what there is to find out.
 func (e *end) breaks() {
@@ -81,7 +91,6 @@ func (e *Engine) enrol(c *engine.Pair) (*pair, error) {
 		}
 		return nil, err
 	}
-	c.SetMeter(&p.meter)
 	return p, nil
 }
 
@@ -105,6 +114,8 @@ func (e *Engine) enter(p *pair) error {
 	if err := e.join(p, engine.Up); err != nil {
 		return err
 	}
+	// Nothing was redirected yet, and the pair is not refused any more.
+	p.conn.SetMeter(&p.meter)
 	if err := e.join(p, engine.Down); err != nil {
 		// The client can't leave again, what it has sent may have been passed
 		// to it: its leaving would lose that.
@@ -218,6 +229,9 @@ func (e *Engine) withdraw(p *pair) {
 	for _, d := range directions {
 		_ = e.kernel.Sockets.Delete(index(p.slot, d))
 		_ = e.kernel.Indexes.Delete(p.ends[d].cookie)
+	}
+	for d := range p.ends {
+		p.ends[d].quiesce()
 	}
 	e.slots.give(p.slot)
 }
