@@ -32,6 +32,7 @@ const (
 	redisPort    uint16 = 9379
 	postgresPort uint16 = 9432
 	iperfPort    uint16 = 9201
+	returnPort   uint16 = 9202 // iperf3 again, which serves one client at a time
 )
 
 // daemon runs a server until the test ends, and returns when it listens.
@@ -185,5 +186,7 @@ func startPostgres(t *testing.T) {
 
 func startIperf(t *testing.T) {
 	t.Helper()
-	daemon(t, iperfPort, exec.Command(testkit.RequireTool(t, "iperf3"), "-s", "-B", "127.0.0.1", "-p", strconv.Itoa(int(iperfPort))))
+	for _, port := range []uint16{iperfPort, returnPort} {
+		daemon(t, port, exec.Command(testkit.RequireTool(t, "iperf3"), "-s", "-B", "127.0.0.1", "-p", strconv.Itoa(int(port))))
+	}
 }
