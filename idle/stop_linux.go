@@ -22,7 +22,7 @@ const (
 // stop does what is to be done when the service is idle. It returns true if the run goes
 // on.
 func (r *runner) stop(ctx context.Context, d policy.Decision) (again bool, err error) {
-	r.log("stopping: idle for %s", policy.Short(time.Since(d.Since)))
+	r.log("stopping: idle for %s", policy.Short(d.StopAt.Sub(d.Since)))
 	if r.action == nil {
 		return false, nil
 	}
@@ -132,8 +132,9 @@ func hurry(told bool, over <-chan struct{}) <-chan struct{} {
 // endedByItself says how. What the command has left behind is still to be ended.
 func (r *runner) endedByItself() error {
 	after := time.Since(r.started)
-	if left := r.service.Left(); left > 0 {
-		r.log("%s has left %d processes behind, which end with it; a service has to stay in the foreground", r.name(), left)
+	// What start hooks have left in the background belongs there.
+	if left := r.service.Left(); left > 0 && r.service.Code() == 0 && len(r.options.Run) == 0 {
+		r.log("%s has left %d processes in the background, which end with it; a service has to stay in the foreground", r.name(), left)
 	}
 	if r.service.Code() == 0 {
 		r.log("%s ended by itself after %s: %s", r.name(), policy.Short(after), r.service.How())

@@ -6,6 +6,7 @@ package idle
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -26,6 +27,8 @@ func TestMain(m *testing.M) {
 		serve(os.Args[2:])
 		return
 	}
+	// They wait more than they compute: more at a time than there are processors.
+	_ = flag.Set("test.parallel", "6")
 	command.Main(m, func() { os.Exit(cli.Run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) })
 }
 

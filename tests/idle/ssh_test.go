@@ -62,17 +62,17 @@ func TestSSH(t *testing.T) {
 		t.Run(watcher, func(t *testing.T) {
 			t.Parallel()
 			file, sum := makeFile(t)
-			s := startSSH(t, watcher, "2s")
+			s := startSSH(t, watcher, "1s")
 			copyFile(t, s, file, sum)
 			session(t, s)
 			keepAlive(t, s)
 			closed := time.Now()
 			s.Expect(`closed 127\.0\.0\.1.*; 0 open$`)
-			s.Expect("stopping: idle for 2s")
+			s.Expect("stopping: idle for 1s")
 			after := time.Since(closed)
 			wantCode(t, s.Process, 0)
 			t.Logf("stopped %v after the last one had left", after)
-			if after < 1500*time.Millisecond || after > 3*time.Second+slack(watcher) {
+			if after < 500*time.Millisecond || after > 2*time.Second+slack(watcher) {
 				t.Errorf("stopped %v after the last one had left", after)
 			}
 		})
@@ -140,7 +140,7 @@ func session(t *testing.T, s *sshd) {
 	}
 	s.Expect("accepted 127.0.0.1")
 	for i := range 5 {
-		time.Sleep(500 * time.Millisecond) // together longer than the idle time
+		time.Sleep(300 * time.Millisecond) // together longer than the idle time
 		fmt.Fprintf(in, "echo $((6 * %d))\n", i)
 	}
 	fmt.Fprintln(in, "exit")
@@ -159,7 +159,7 @@ func session(t *testing.T, s *sshd) {
 // half an hour is to ten minutes.
 func keepAlive(t *testing.T, s *sshd) {
 	t.Helper()
-	cmd := s.ssh("-o", "ServerAliveInterval=1", "sleep 6")
+	cmd := s.ssh("-o", "ServerAliveInterval=1", "sleep 3")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("ssh: %v: %s", err, out)
 	}
