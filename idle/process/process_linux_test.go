@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -246,6 +247,55 @@ func TestNoCommand(t *testing.T) {
 		if !errors.Is(err, ErrCommand) || !strings.HasSuffix(err.Error(), want) || !strings.HasPrefix(err.Error(), "start "+name+": ") {
 			t.Errorf("%s: got %v, want %s", name, err, want)
 		}
+	}
+}
+
+// TestPath: the command is looked for where the service's environment says.
+func TestPath(t *testing.T) {
+	testkit.RequireTool(t, "sh")
+	table, _ := NewTable(false)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "only-here"), []byte("#!/bin/sh\nexit 7\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s, err := table.StartService(Options{Command: []string{"only-here"}, Env: []string{"PATH=/nowhere", "PATH=/nowhere:" + dir}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-s.Done()
+	if s.Code() != 7 {
+		t.Errorf("exit code %d", s.Code())
+	}
+	for _, env := range [][]string{{}, {"PATH=/nowhere"}} {
+		if _, err := table.StartService(Options{Command: []string{"sh"}, Env: env}); !errors.Is(err, ErrCommand) {
+			t.Errorf("%s: got %v", env, err)
+		}
+	}
+}
+
+// TestTied: the service does not end with the thread that asked for it.
+func TestTied(t *testing.T) {
+	testkit.RequireTool(t, "sleep")
+	table, _ := NewTable(false)
+	var s *Service
+	var err error
+	started := make(chan bool)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with this
+		s, err = table.StartService(Options{Command: []string{"/bin/sleep", "1000"}})
+		close(started)
+	}()
+	<-started
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-s.Done():
+		t.Errorf("it ended: %s", s.How())
+	case <-time.After(100 * time.Millisecond):
+	}
+	if err := s.Kill(); err != nil {
+		t.Error(err)
 	}
 }
 

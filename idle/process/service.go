@@ -3,11 +3,13 @@
 package process
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -40,6 +42,9 @@ type Service struct {
 // standard input is a terminal. It is killed should we be.
 func (t *Table) StartService(o Options) (*Service, error) {
 	cmd := exec.Command(o.Command[0], o.Command[1:]...)
+	if o.Env != nil && !strings.Contains(o.Command[0], "/") {
+		cmd.Path, cmd.Err = lookPath(o.Command[0], o.Env)
+	}
 	cmd.Env = o.Env
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = o.Stdin, o.Stdout, o.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -49,7 +54,7 @@ func (t *Table) StartService(o Options) (*Service, error) {
 		cmd.SysProcAttr.Foreground, cmd.SysProcAttr.Ctty = true, int(o.Stdin.Fd())
 	}
 	into(cmd, o.Group)
-	child, err := t.Start(cmd)
+	child, err := t.startTied(cmd)
 	if err != nil {
 		if err = reason(err); noCommand(err) {
 			err = fmt.Errorf("%w: %w", ErrCommand, err)
@@ -58,6 +63,40 @@ func (t *Table) StartService(o Options) (*Service, error) {
 	}
 	s.Child = child
 	return s, nil
+}
+
+// startTied starts a command from a thread that lives as long as it: the kernel takes the
+// end of the thread for that of the parent (PR_SET_PDEATHSIG in prctl(2)).
+func (t *Table) startTied(cmd *exec.Cmd) (c *Child, err error) {
+	started := make(chan bool)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		c, err = t.Start(cmd)
+		close(started)
+		if err == nil {
+			<-c.Done()
+		}
+	}()
+	<-started
+	return c, err
+}
+
+// lookPath finds a command in the directories that its own environment names, not this
+// process's.
+func lookPath(name string, env []string) (string, error) {
+	list := ""
+	for _, v := range env { // the last one counts
+		if value, ok := strings.CutPrefix(v, "PATH="); ok {
+			list = value
+		}
+	}
+	for _, dir := range filepath.SplitList(list) {
+		if path, err := exec.LookPath(filepath.Join(cmp.Or(dir, "."), name)); err == nil {
+			return path, nil
+		}
+	}
+	return name, &exec.Error{Name: name, Err: exec.ErrNotFound}
 }
 
 // ErrCommand is that there is no such command, or none that can be run.
