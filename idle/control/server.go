@@ -41,6 +41,25 @@ const maxClients = 16
 // Serve opens the socket at path. What a dead process has left there is replaced, a
 // living one's socket left alone.
 func Serve(path string, h Handler) (*Server, error) {
+	s := &Server{handler: h}
+	var problem error
+	err := controlsock.Exclusively(path, func() error {
+		s.Server, problem = take(path)
+		return problem
+	})
+	if err != nil && problem == nil {
+		err = fmt.Errorf("open control socket: %w", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.Server.Serve(maxClients, s.serve)
+	return s, nil
+}
+
+// take puts a socket in its place, unless another process has one there. That one may
+// take as long as a client has patience; who starts at the same time waits.
+func take(path string) (*controlsock.Server, error) {
 	if r, err := Why(path); err == nil {
 		return nil, &InUseError{path, r.PID}
 	} else if !errors.Is(err, ErrNone) {
@@ -54,9 +73,7 @@ func Serve(path string, h Handler) (*Server, error) {
 		socket.Close()
 		return nil, fmt.Errorf("open control socket: %w", err)
 	}
-	s := &Server{socket, h}
-	socket.Serve(maxClients, s.serve)
-	return s, nil
+	return socket, nil
 }
 
 // patience is how long a client may take for a request, or to take an answer.

@@ -33,6 +33,9 @@ func Listen(path string) (*Server, error) {
 	s := &Server{path: path, private: fmt.Sprintf("%s.%d", path, os.Getpid()), conns: make(map[*net.UnixConn]bool)}
 	_ = os.Remove(s.private) // of a process with our number that has died
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: s.private, Net: "unix"})
+	if errors.Is(err, syscall.EINVAL) { // sockaddr_un, unix(7)
+		return nil, fmt.Errorf("the path has %d bytes, which is too long for a socket: %s", len(path), path)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +68,23 @@ func makeDir(dir string) error {
 		return fmt.Errorf("others may write to %s; chmod go-w %[1]s", dir)
 	}
 	return nil
+}
+
+// Exclusively runs f while nobody else does so for a socket in the same directory: f may
+// look whether somebody has the place, and take it if not.
+func Exclusively(path string, f func() error) error {
+	if err := makeDir(filepath.Dir(path)); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close() // which unlocks it
+	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX); err != nil {
+		return &fs.PathError{Op: "lock", Path: dir.Name(), Err: err}
+	}
+	return f()
 }
 
 // Abandoned tells whether an error of a client means that nobody is behind a socket.

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -81,6 +83,42 @@ func TestServer(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) != 0 {
 		t.Errorf("left: %v", left)
+	}
+}
+
+// TestExclusively: of many that start at the same time one gets the place.
+func TestExclusively(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dir", "sock")
+	var taken atomic.Int32
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			err := Exclusively(path, func() error {
+				if c, err := Dial(path); !Abandoned(err) {
+					_ = c.Close()
+					return err
+				}
+				taken.Add(1)
+				return open(t, path).Publish()
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if n := taken.Load(); n != 1 {
+		t.Errorf("%d have taken it", n)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLongPath(t *testing.T) {
+	path := filepath.Join(t.TempDir(), strings.Repeat("x", 120))
+	if s, err := Listen(path); err == nil || !strings.Contains(err.Error(), "too long for a socket") {
+		t.Errorf("got %v, %v", s, err)
 	}
 }
 
