@@ -121,9 +121,11 @@ func TestBoth(t *testing.T) {
 		}
 	}
 	slices.Sort(want)
-	describe := func(list []Socket, bytes map[netip.AddrPort]watch.Bytes) (text []string) {
+	// A client's port may have connections to several of the listeners.
+	type ends struct{ local, remote netip.AddrPort }
+	describe := func(list []Socket, bytes map[ends]watch.Bytes) (text []string) {
 		for _, s := range list {
-			text = append(text, fmt.Sprintf("%v %d %+v", s.Remote, s.State, bytes[s.Remote]))
+			text = append(text, fmt.Sprintf("%v %d %+v", s.Remote, s.State, bytes[ends{s.Local, s.Remote}]))
 		}
 		slices.Sort(text)
 		return text
@@ -131,10 +133,10 @@ func TestBoth(t *testing.T) {
 	// The last acknowledgement may be on its way.
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		var list []Socket
-		bytes := make(map[netip.AddrPort]watch.Bytes)
+		bytes := make(map[ends]watch.Bytes)
 		if err := d.Connections(ports, func(s *Socket) {
 			list = append(list, *s)
-			bytes[s.Remote] = s.Bytes
+			bytes[ends{s.Local, s.Remote}] = s.Bytes
 		}); err != nil {
 			t.Fatal(err)
 		}
