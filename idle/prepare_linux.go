@@ -8,11 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/waggle-bpf/waggle/idle/cgroup"
 	"github.com/waggle-bpf/waggle/idle/control"
 	"github.com/waggle-bpf/waggle/idle/hook"
 	"github.com/waggle-bpf/waggle/idle/policy"
 	"github.com/waggle-bpf/waggle/idle/process"
+	"github.com/waggle-bpf/waggle/internal/cgroup"
 	"github.com/waggle-bpf/waggle/target"
 )
 

@@ -12,11 +12,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/waggle-bpf/waggle/idle/cgroup"
 	"github.com/waggle-bpf/waggle/idle/control"
 	"github.com/waggle-bpf/waggle/idle/policy"
 	"github.com/waggle-bpf/waggle/idle/process"
 	"github.com/waggle-bpf/waggle/idle/watch"
+	"github.com/waggle-bpf/waggle/internal/cgroup"
 	"github.com/waggle-bpf/waggle/target"
 )
 

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/waggle-bpf/waggle/idle/cgroup"
 	"github.com/waggle-bpf/waggle/idle/watch"
 	"github.com/waggle-bpf/waggle/idle/watch/procfs"
 	"github.com/waggle-bpf/waggle/idle/watch/proxy"
 	"github.com/waggle-bpf/waggle/idle/watch/sockets"
 	"github.com/waggle-bpf/waggle/idle/watch/sockops"
+	"github.com/waggle-bpf/waggle/internal/cgroup"
 )
 
 // place is where the service is.

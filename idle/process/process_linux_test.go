@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/waggle-bpf/waggle/idle/cgroup"
+	"github.com/waggle-bpf/waggle/internal/cgroup"
 	"github.com/waggle-bpf/waggle/internal/testkit"
 )
 

@@ -18,7 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/waggle-bpf/waggle/idle/cgroup"
+	"github.com/waggle-bpf/waggle/internal/cgroup"
 )
 
 // Options say how to run a service.

@@ -8,9 +8,9 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/waggle-bpf/waggle/idle/cgroup"
 	"github.com/waggle-bpf/waggle/idle/watch"
 	"github.com/waggle-bpf/waggle/idle/watch/sockets"
+	"github.com/waggle-bpf/waggle/internal/cgroup"
 )
 
 // lister lists the connections that there are.

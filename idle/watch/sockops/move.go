@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/waggle-bpf/waggle/internal/cgroup"
 	"github.com/waggle-bpf/waggle/load"
 )
 
@@ -37,7 +38,7 @@ func (w *Watcher) home() place {
 
 // attach attaches the program to a cgroup.
 func (w *Watcher) attach(dir string) error {
-	if !w.options.Root && isRoot(dir) {
+	if !w.options.Root && cgroup.IsRoot(dir) {
 		return fmt.Errorf("watch cgroup %s: it is the root of all", dir)
 	}
 	info, err := os.Stat(dir)
@@ -53,16 +54,6 @@ func (w *Watcher) attach(dir string) error {
 	w.place = place{dir, info, link}
 	w.rearm()
 	return nil
-}
-
-// isRoot tells whether a directory is that of the root cgroup: it alone has no
-// cgroup.events. The root of a cgroup namespace is not meant.
-func isRoot(dir string) bool {
-	if _, err := os.Stat(filepath.Join(dir, "cgroup.procs")); err != nil {
-		return false
-	}
-	_, err := os.Stat(filepath.Join(dir, "cgroup.events"))
-	return errors.Is(err, os.ErrNotExist)
 }
 
 // leave gives a place up, with the connections that it had: nothing will be heard of them.

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package cgroup makes and finds control groups of version 2: one for the service
-// that is started, or the one in which a service lives already.
+// Package cgroup finds control groups of version 2, those in which services live already,
+// and makes them for services that are started.
 package cgroup
 
 import (
@@ -42,6 +42,16 @@ func Resolve(path string) (string, error) {
 // directories.
 func Within(dir, other string) bool {
 	return dir == other || strings.HasPrefix(dir, strings.TrimSuffix(other, "/")+"/")
+}
+
+// IsRoot tells whether a cgroup is the root of all: it alone has no cgroup.events. The root
+// of a cgroup namespace is not meant.
+func IsRoot(dir string) bool {
+	if _, err := os.Stat(filepath.Join(dir, "cgroup.procs")); err != nil {
+		return false
+	}
+	_, err := os.Stat(filepath.Join(dir, "cgroup.events"))
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // Own returns the directory of the cgroup this process is in.

@@ -105,6 +105,19 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+func TestIsRoot(t *testing.T) {
+	parent := testkit.NewCgroup(t)
+	mount, err := testkit.CgroupMount()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]bool{mount: true, parent.Path: false, t.TempDir(): false} {
+		if got := IsRoot(dir); got != want {
+			t.Errorf("%s: %t", dir, got)
+		}
+	}
+}
+
 func TestWithin(t *testing.T) {
 	for _, test := range []struct {
 		dir, other string
