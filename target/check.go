@@ -9,8 +9,6 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
-
-	systemd "github.com/coreos/go-systemd/v22/dbus"
 )
 
 // Check tells whether a target could be started and stopped here, as far as that can
@@ -24,7 +22,7 @@ func Check(ctx context.Context, t Target) error {
 
 // Check looks for the container.
 func (c *Container) Check(ctx context.Context) error {
-	if err := c.ask(ctx, http.MethodGet, "json", nil); err != nil {
+	if err := c.ask(ctx, http.MethodGet, "json", nil, nil); err != nil {
 		return fmt.Errorf("look for container %s: %w", c.Name, err)
 	}
 	return nil
@@ -51,20 +49,14 @@ func (u *Unit) Check(ctx context.Context) error {
 }
 
 func (u *Unit) check(ctx context.Context) error {
-	c, err := systemd.NewWithContext(ctx)
-	if err != nil {
-		return fmt.Errorf("ask systemd: %w", err)
-	}
-	defer c.Close()
-	state, err := c.GetUnitPropertyContext(ctx, u.name(), "LoadState")
-	if err != nil {
+	state, err := u.property(ctx, "LoadState")
+	switch {
+	case err != nil:
 		return err
-	}
-	switch text, _ := state.Value.Value().(string); text {
-	case "not-found":
+	case state == "not-found":
 		return errors.New("there is no such unit")
-	case "masked", "bad-setting", "error":
-		return fmt.Errorf("its state is %q; systemctl status tells more", text)
+	case state == "masked", state == "bad-setting", state == "error":
+		return fmt.Errorf("its state is %q; systemctl status tells more", state)
 	}
 	return nil
 }

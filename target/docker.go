@@ -69,16 +69,59 @@ func (c *Container) socket() (string, error) {
 	return path, nil
 }
 
+// restartLook is how long Docker may take to note that it starts a container again, and
+// lastLook how long it is at most until it is asked again if it does not answer.
+const (
+	restartLook = 100 * time.Millisecond
+	lastLook    = 5 * time.Second
+)
+
+// Wait waits until the container has ended by itself. One that Docker starts again is
+// still there.
+func (c *Container) Wait(ctx context.Context) error {
+	for pause := restartLook; ; {
+		err := c.ask(ctx, http.MethodPost, "wait", nil, nil)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return interrupted(ctx, "container "+c.Name)
+		}
+		var is containerStatus
+		if err == nil {
+			err = c.ask(ctx, http.MethodGet, "json", nil, &is)
+		}
+		var said *daemonError
+		switch {
+		case errors.As(err, &said):
+			return fmt.Errorf("wait for container %s: %w", c.Name, err)
+		case err != nil: // the daemon is being started anew
+			pause = min(2*pause, lastLook)
+		case !is.State.Running && !is.State.Restarting:
+			return fmt.Errorf("container %s has ended with status %d", c.Name, is.State.ExitCode)
+		default:
+			pause = restartLook
+		}
+	}
+}
+
+// containerStatus is what there is to know of a container.
+type containerStatus struct {
+	State struct {
+		Running, Restarting bool
+		ExitCode            int
+	}
+}
+
 // do asks the daemon for something and waits until it is done.
 func (c *Container) do(ctx context.Context, verb string, query url.Values) error {
-	if err := c.ask(ctx, http.MethodPost, verb, query); err != nil {
+	if err := c.ask(ctx, http.MethodPost, verb, query, nil); err != nil {
 		return fmt.Errorf("%s container %s: %w", verb, c.Name, err)
 	}
 	return nil
 }
 
-// ask makes a request about the container.
-func (c *Container) ask(ctx context.Context, method, what string, query url.Values) error {
+// ask makes a request about the container, and reads the answer if that is wanted.
+func (c *Container) ask(ctx context.Context, method, what string, query url.Values, to any) error {
 	path, err := c.socket()
 	if err != nil {
 		return err
@@ -89,7 +132,7 @@ func (c *Container) ask(ctx context.Context, method, what string, query url.Valu
 		},
 	}
 	defer transport.CloseIdleConnections()
-	// Without a version the daemon takes its newest; these three have been the same
+	// Without a version the daemon takes its newest; these few have been the same
 	// since the first.
 	u := url.URL{Scheme: "http", Host: "docker", Path: "/containers/" + strings.TrimPrefix(c.Name, "/") + "/" + what, RawQuery: query.Encode()}
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), http.NoBody)
@@ -104,7 +147,7 @@ func (c *Container) ask(ctx context.Context, method, what string, query url.Valu
 		return fmt.Errorf("ask Docker: %w", cause(err))
 	}
 	defer resp.Body.Close()
-	return answer(resp)
+	return answer(resp, to)
 }
 
 // cause takes off what package http says of a request that nobody has written.
@@ -117,20 +160,31 @@ func cause(err error) error {
 }
 
 // maxAnswer bounds what is read of an answer.
-const maxAnswer = 64 << 10
+const maxAnswer = 1 << 20
 
-// answer makes an error of the daemon's answer.
-func answer(resp *http.Response) error {
+// answer reads the daemon's answer, or makes an error of it.
+func answer(resp *http.Response, to any) error {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	switch resp.StatusCode {
-	case http.StatusNoContent, http.StatusOK:
+	case http.StatusNoContent, http.StatusNotModified: // it was so already
 		return nil
-	case http.StatusNotModified: // it was so already
+	case http.StatusOK:
+		if err == nil && to != nil {
+			err = json.Unmarshal(body, to)
+		}
+		if err != nil {
+			return fmt.Errorf("read the daemon's answer: %w", err)
+		}
 		return nil
 	}
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	var said struct{ Message string }
 	if json.Unmarshal(body, &said) == nil && said.Message != "" {
-		return fmt.Errorf("the daemon says: %s", said.Message)
+		return &daemonError{"says: " + said.Message}
 	}
-	return fmt.Errorf("the daemon answers %s", resp.Status)
+	return &daemonError{"answers " + resp.Status}
 }
+
+// daemonError is an answer that is no success.
+type daemonError struct{ text string }
+
+func (e *daemonError) Error() string { return "the daemon " + e.text }

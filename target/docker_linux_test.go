@@ -2,6 +2,7 @@ package target
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -94,6 +95,60 @@ func TestNoDocker(t *testing.T) {
 	}
 	t.Setenv("DOCKER_HOST", "tcp://localhost:2375")
 	if err := (&Container{Name: "web"}).Start(t.Context()); err == nil || !strings.Contains(err.Error(), "not unix://PATH") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestContainerWait: a container that Docker starts again has not ended, and a daemon that
+// is not there says nothing.
+func TestContainerWait(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "docker.sock")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	states := []string{
+		`{"State":{"Running":true}}`, `{"State":{"Restarting":true,"ExitCode":1}}`, "", `{"State":{"Running":false,"ExitCode":7}}`,
+	}
+	var mu sync.Mutex
+	asked := 0
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch r.Method + " " + r.URL.Path {
+		case "POST /containers/web/wait":
+			fmt.Fprint(w, `{"StatusCode":1}`)
+		case "GET /containers/web/json":
+			asked++
+			if states[asked-1] == "" {
+				panic(http.ErrAbortHandler) // a daemon that ends
+			}
+			fmt.Fprint(w, states[asked-1])
+		case "POST /containers/slow/wait":
+			mu.Unlock()
+			<-r.Context().Done()
+			mu.Lock()
+		default:
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `{"message":"No such container"}`)
+		}
+	})}
+	go func() { _ = server.Serve(l) }()
+	defer server.Close()
+	for name, want := range map[string]string{
+		"web": "container web has ended with status 7",
+		"db":  "wait for container db: the daemon says: No such container",
+	} {
+		if err := (&Container{Name: name, Socket: socket}).Wait(t.Context()); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", name, err, want)
+		}
+	}
+	if asked != len(states) {
+		t.Errorf("asked %d times, want %d", asked, len(states))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := (&Container{Name: "slow", Socket: socket}).Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 }

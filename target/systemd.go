@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"time"
 
 	systemd "github.com/coreos/go-systemd/v22/dbus"
 )
@@ -65,6 +66,53 @@ func (u *Unit) ask(ctx context.Context, j job) error {
 		return verdict(result)
 	case <-ctx.Done():
 		return interrupted(ctx, "the job of systemd")
+	}
+}
+
+// property is one of the unit's properties that are text.
+func (u *Unit) property(ctx context.Context, name string) (string, error) {
+	c, err := systemd.NewWithContext(ctx)
+	if err != nil {
+		return "", fmt.Errorf("ask systemd: %w", err)
+	}
+	defer c.Close()
+	p, err := c.GetUnitPropertyContext(ctx, u.name(), name)
+	if err != nil {
+		return "", err
+	}
+	text, _ := p.Value.Value().(string)
+	return text, nil
+}
+
+// The pauses in which Wait asks. systemd would tell by signals, but only who wants to
+// hear of all units.
+const (
+	firstWait = 10 * time.Millisecond
+	lastWait  = 5 * time.Second
+)
+
+// Wait waits until the unit has ended by itself, and returns nil if it has done its work.
+// One that systemd starts again in its own time is still there.
+func (u *Unit) Wait(ctx context.Context) error {
+	before := ""
+	for pause := firstWait; ; pause = min(2*pause, lastWait) {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return interrupted(ctx, "unit "+u.name())
+		}
+		state, err := u.property(ctx, "ActiveState")
+		if err != nil {
+			continue // systemd or its bus is being started anew
+		}
+		// A restart may lead through these two.
+		switch again := state == before; {
+		case again && state == "failed":
+			return fmt.Errorf("unit %s failed; systemctl status tells more", u.name())
+		case again && state == "inactive":
+			return nil
+		}
+		before = state
 	}
 }
 

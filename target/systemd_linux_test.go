@@ -171,3 +171,54 @@ func TestUnitName(t *testing.T) {
 		}
 	}
 }
+
+// properties is the face of units by which they tell of themselves.
+type properties struct {
+	mu     sync.Mutex
+	states []string // one after the other; the last one stays
+}
+
+// Get returns the unit's state.
+func (p *properties) Get(_, name string) (dbus.Variant, *dbus.Error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if name != "ActiveState" {
+		return dbus.Variant{}, dbus.NewError("org.freedesktop.DBus.Error.UnknownProperty", nil)
+	}
+	state := p.states[0]
+	if len(p.states) > 1 {
+		p.states = p.states[1:]
+	}
+	return dbus.MakeVariant(state), nil
+}
+
+// TestUnitWait: a unit that systemd starts again has not ended.
+func TestUnitWait(t *testing.T) {
+	m := startManager(t)
+	for _, test := range []struct {
+		states string
+		want   string
+	}{
+		{"activating active failed activating active inactive inactive", ""},
+		{"active failed failed", "unit web.service failed; systemctl status tells more"},
+		{"active", "unit web.service takes too long: context deadline exceeded"},
+	} {
+		p := &properties{states: strings.Fields(test.states)}
+		const path = "/org/freedesktop/systemd1/unit/web_2eservice"
+		if err := m.conn.Export(p, path, "org.freedesktop.DBus.Properties"); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := t.Context(), context.CancelFunc(func() {})
+		if test.states == "active" {
+			ctx, cancel = context.WithTimeout(ctx, 200*time.Millisecond)
+		}
+		err := (&Unit{Name: "web"}).Wait(ctx)
+		cancel()
+		if got := fmt.Sprint(err); test.want == "" && err != nil || test.want != "" && got != test.want {
+			t.Errorf("%s: got %v, want %q", test.states, err, test.want)
+		}
+		if test.want == "" && len(p.states) > 1 {
+			t.Errorf("%s: not waited for %s", test.states, p.states)
+		}
+	}
+}

@@ -270,6 +270,7 @@ func TestKernelTestsAreWatched(t *testing.T) {
 var skips = map[string]string{
 	"load/attach_linux_test.go":                  "a machine of package vm has no C library to probe",
 	"internal/compiler/source/directive_test.go": "a fuzzer's input, not a test",
+	"tests/wake/real_test.go":                    "a Docker daemon is asked of nobody",
 	"internal/compiler/object/kinds_test.go":     "sections that only newer versions of libbpf know",
 }
 
