@@ -36,6 +36,9 @@ func openSockops(o *Options, p place) (watch.Watcher, error) {
 	if len(o.Command) == 0 { // others may start it anew
 		w.Find = func() (string, error) {
 			p := find(o)
+			if errors.Is(p.err, errNobody) || errors.Is(p.err, cgroup.ErrNone) {
+				return "", nil
+			}
 			return p.dir, p.err
 		}
 	}
@@ -100,6 +103,9 @@ func find(o *Options) place {
 	return place{dir, err}
 }
 
+// errNobody is that the service does not run.
+var errNobody = errors.New("nobody listens")
+
 func cgroupOf(ports []uint16) (string, error) {
 	d, err := sockets.OpenDiag()
 	if err != nil {
@@ -117,7 +123,7 @@ func cgroupOf(ports []uint16) (string, error) {
 	}
 	for _, p := range ports {
 		if !listening[p] {
-			return "", fmt.Errorf("find cgroup: nobody listens on port %d", p)
+			return "", fmt.Errorf("find cgroup: %w on port %d", errNobody, p)
 		}
 	}
 	if len(ids) != 1 || ids[0] {

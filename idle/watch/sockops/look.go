@@ -97,20 +97,36 @@ func (w *Watcher) lookLocked(why reason) error {
 	}
 	now := time.Now()
 	there := make(map[uint64]bool)
-	err = w.list.Connections(w.options.Ports, func(s *sockets.Socket) {
-		if accepted(s) {
-			there[w.seen(s, why, now)] = true
+	// The kernel gives the list out in pieces, and what happens in between may make it
+	// leave one out: who is gone is in neither of two.
+	for range 2 {
+		err = w.list.Connections(w.options.Ports, func(s *sockets.Socket) {
+			if accepted(s) {
+				there[w.seen(s, why, now)] = true
+			}
+		})
+		if err != nil {
+			return err
 		}
-	})
-	if err != nil {
-		return err
+		if len(w.gone(there, why)) == 0 {
+			return nil
+		}
 	}
-	for id, c := range w.conns {
-		if !there[id] && (c.silent || why == loss) {
-			w.closed(id, c, now, c.bytes)
-		}
+	for _, id := range w.gone(there, why) {
+		c := w.conns[id]
+		w.closed(id, c, now, c.bytes)
 	}
 	return nil
+}
+
+// gone are the connections that are over, by what is there.
+func (w *Watcher) gone(there map[uint64]bool, why reason) (ids []uint64) {
+	for id, c := range w.conns {
+		if !there[id] && (c.silent || why == loss) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // seen takes a connection that is there, and returns its number.
@@ -120,7 +136,7 @@ func (w *Watcher) seen(s *sockets.Socket, why reason, now time.Time) uint64 {
 		return 0
 	}
 	if c == nil {
-		id, c = w.add(s, why, now)
+		id, c = w.add(s, now)
 	}
 	if c.silent {
 		c.bytes = s.Bytes
@@ -128,21 +144,19 @@ func (w *Watcher) seen(s *sockets.Socket, why reason, now time.Time) uint64 {
 	return id
 }
 
-// add adds a connection that was found by looking.
-func (w *Watcher) add(s *sockets.Socket, why reason, now time.Time) (id uint64, c *conn) {
+// add adds a connection that was found by looking. Whether an event will tell of its end
+// is not known: one may have been lost, or have been read already.
+func (w *Watcher) add(s *sockets.Socket, now time.Time) (id uint64, c *conn) {
 	if id = s.Cookie; id == 0 {
 		w.made--
 		id = w.made
 	}
-	c = &conn{Conn: watch.Conn{ID: id, Client: s.Remote, Port: s.Local.Port(), Opened: now, Found: true}}
+	c = &conn{Conn: watch.Conn{ID: id, Client: s.Remote, Port: s.Local.Port(), Opened: now, Found: true}, silent: true}
 	w.conns[id] = c
-	if why == before {
-		c.silent = true
-		w.silent++
-		select {
-		case w.found <- struct{}{}:
-		default:
-		}
+	w.silent++
+	select {
+	case w.found <- struct{}{}:
+	default:
 	}
 	if w.sink != nil { // else Run will tell
 		w.sink(watch.Event{Kind: watch.Opened, Conn: c.Conn, Time: now})

@@ -80,7 +80,7 @@ func (w *Watcher) move() (settled bool, err error) {
 	here := w.home()
 	there := here.link != nil && here.there()
 	dir, err := w.options.Find()
-	if there && (err != nil || dir == here.dir) {
+	if there && (err != nil || dir == "" || dir == here.dir) {
 		return true, nil // a service that does not run at the moment may come back there
 	}
 	if here.link != nil {
@@ -89,8 +89,8 @@ func (w *Watcher) move() (settled bool, err error) {
 		}
 		w.notice("the service has left cgroup " + here.dir)
 	}
-	if err != nil {
-		return false, nil
+	if err != nil || dir == "" {
+		return false, err
 	}
 	if err := w.attach(dir); err != nil {
 		if _, gone := os.Stat(dir); gone != nil {
@@ -111,15 +111,22 @@ func (w *Watcher) notice(text string) {
 	}
 }
 
+// maxLost is how many times in a row it may be unclear where the service is: while it is
+// being started, much is half done.
+const maxLost = 10
+
 // stay keeps the program where the service is. It sleeps until the cgroup goes.
 func (w *Watcher) stay(ctx context.Context) error {
 	if w.options.Find == nil {
 		return nil
 	}
-	for ctx.Err() == nil {
+	for lost := 0; ctx.Err() == nil; {
 		settled, err := w.move()
-		if err != nil {
+		if lost++; err != nil && lost == maxLost {
 			return err
+		}
+		if err == nil {
+			lost = 0
 		}
 		if settled && w.awaitEnd(ctx) == nil {
 			continue

@@ -24,8 +24,8 @@ type Options struct {
 	// unless Root says that this is wanted.
 	Cgroup string
 	Root   bool
-	// Find finds out where the service is now: another cgroup, if others start it anew.
-	// It is nil for a cgroup that stays, and fails while the service does not run.
+	// Find finds out where the service is now: in another cgroup if others have started
+	// it anew, in none ("") while it does not run. It is nil for a cgroup that stays.
 	Find func() (dir string, err error)
 	// Notice is told, in a line, that the service has moved. It may be nil.
 	Notice func(string)
@@ -59,8 +59,8 @@ type Watcher struct {
 // conn is an open connection.
 type conn struct {
 	watch.Conn
-	// silent says that no event will tell of the end: the connection was there
-	// before the program.
+	// silent says that perhaps no event will tell of the end: the connection was there
+	// before the program, or was found when events were lost.
 	silent bool
 	bytes  watch.Bytes // of a silent one, when we last looked
 }
