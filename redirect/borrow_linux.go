@@ -1,14 +1,10 @@
 package redirect
 
 import (
-	"encoding/binary"
-	"encoding/hex"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -37,6 +33,10 @@ func (s *Session) rouse(c *kern.Conn, side kern.Side) {
 // both processes see an error. A socket on which somebody waits can't be disconnected on
 // some kernels, but one end is enough.
 func (s *Session) reset(slot uint32, id uint64) {
+	if _, err := s.look(slot, id, false); err != nil {
+		s.options.Notice(err.Error())
+		return
+	}
 	c, ok := s.conn(slot, id)
 	if !ok {
 		return
@@ -56,84 +56,24 @@ func (s *Session) reset(slot uint32, id uint64) {
 	}
 }
 
-// ends are the addresses of a socket.
-type ends struct{ local, remote netip.AddrPort }
-
-// borrow calls f with a side's socket of a connection, as its process has it open. That
-// is one of the groups, most likely the one that has made the connection. It is no error
-// if nobody has it open any more.
+// borrow calls f with a side's socket of a connection that was inspected, as its process
+// has it open. That is one of the groups, most likely the one that has made the
+// connection. It is no error if nobody has it open any more.
 func (s *Session) borrow(c *kern.Conn, side kern.Side, f func(fd int) error) error {
-	client := netip.AddrPortFrom(c.Client.Netip(), uint16(c.ClientPort))
-	server := netip.AddrPortFrom(c.Server.Netip(), uint16(c.ServerPort))
-	e := ends{client, server}
-	if side == kern.Server {
-		e = ends{server, client}
+	if c.Inode[side] == 0 {
+		return nil
 	}
+	socket := fmt.Sprintf("socket:[%d]", c.Inode[side])
 	pids := []int{int(c.PID)}
 	for _, dir := range s.groups {
 		pids = append(pids, members(dir)...)
 	}
-	inodes := make(map[string]string) // by network namespace
 	for _, pid := range pids {
-		dir := filepath.Join("/proc", strconv.Itoa(pid))
-		ns, err := os.Readlink(filepath.Join(dir, "ns/net"))
-		if err != nil {
-			continue // it has ended
-		}
-		inode, ok := inodes[ns]
-		if !ok {
-			inode = inodeOf(dir, e)
-			inodes[ns] = inode
-		}
-		if inode == "" {
-			continue
-		}
-		if fd, ok := descriptor(dir, "socket:["+inode+"]"); ok {
+		if fd, ok := descriptor(filepath.Join("/proc", strconv.Itoa(pid)), socket); ok {
 			return lend(pid, fd, f)
 		}
 	}
 	return nil
-}
-
-// inodeOf finds a connection in the network namespace of a process and returns the
-// number of its socket.
-func inodeOf(process string, e ends) string {
-	for _, name := range []string{"net/tcp", "net/tcp6"} {
-		text, err := os.ReadFile(filepath.Join(process, name))
-		if err != nil {
-			continue
-		}
-		for line := range strings.Lines(string(text)) {
-			const local, remote, inode = 1, 2, 9
-			f := strings.Fields(line)
-			if len(f) <= inode {
-				continue
-			}
-			if l, ok := tableAddr(f[local]); !ok || l != e.local {
-				continue
-			}
-			if r, ok := tableAddr(f[remote]); ok && r == e.remote {
-				return f[inode]
-			}
-		}
-	}
-	return ""
-}
-
-// tableAddr reads an address as proc_pid_net(5) has it: the words in hexadecimal, of
-// this machine's byte order, and the port.
-func tableAddr(text string) (a netip.AddrPort, ok bool) {
-	addr, port, _ := strings.Cut(text, ":")
-	b, err := hex.DecodeString(addr)
-	n, portErr := strconv.ParseUint(port, 16, 16)
-	if err != nil || portErr != nil {
-		return a, false
-	}
-	for i := 0; i+4 <= len(b); i += 4 {
-		binary.NativeEndian.PutUint32(b[i:], binary.BigEndian.Uint32(b[i:]))
-	}
-	ip, ok := netip.AddrFromSlice(b)
-	return netip.AddrPortFrom(ip.Unmap(), uint16(n)), ok
 }
 
 // descriptor finds the file descriptor of a process that leads to a file.

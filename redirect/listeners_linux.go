@@ -188,7 +188,7 @@ func (s *Session) sync(what string, want, have map[uint32]bool, put func(uint32,
 func (s *Session) mannerOf(pid int) kern.Manner {
 	info, err := os.Stat(fmt.Sprintf("/proc/%d/exe", pid))
 	if err != nil {
-		return kern.MaySplice
+		return kern.MayAsk
 	}
 	for _, k := range s.manners {
 		if os.SameFile(k.file, info) {

@@ -196,6 +196,13 @@ func TestNamespaces(t *testing.T) {
 	if sum := summary(t, s); sum.Connections != 1 || sum.Ways["short"] != 2 {
 		t.Errorf("got %+v", sum)
 	}
+	// A reader that has to be woken is found, too.
+	put(t, client, []byte("short"))
+	flood(t, server, client)
+	put(t, client, []byte("tcp"))
+	if got, err := newEdge(t, server, 1<<20, false).read(8); err != nil || string(got) != "shorttcp" {
+		t.Errorf("got %q, %v", got, err)
+	}
 }
 
 // TestStrangers: the server's end of one namespace is not taken for that of another one in

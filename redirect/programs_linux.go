@@ -30,14 +30,13 @@ func (s *Session) judge(pid int) kern.Manner {
 	}
 	files, err := mapped(pid)
 	if err != nil || len(files) == 0 {
-		return kern.MaySplice
+		return kern.MayAsk
 	}
+	m := kern.Reads
 	for _, file := range files {
-		if maySplice(file) {
-			return kern.MaySplice
-		}
+		m = max(m, mannerOfFile(file))
 	}
-	return kern.Reads
+	return m
 }
 
 // comm is a process's name, or that of its number.
@@ -74,22 +73,26 @@ func mapped(pid int) (files []string, err error) {
 	return files, lines.Err()
 }
 
-// maySplice tells whether a file has code that could call splice(2): it imports the
-// function, or it has its system calls in itself, as Go programs and static ones do.
-func maySplice(file string) bool {
+// mannerOfFile tells whether a file has code that could call splice(2), and ioctl(2)
+// besides: it imports the function, or it has its system calls in itself, as Go programs
+// and static ones do. Go's library does not ask how much there is to be read.
+func mannerOfFile(file string) kern.Manner {
 	f, err := elf.Open(file)
 	if err != nil {
-		return true
+		return kern.MayAsk
 	}
 	defer f.Close()
-	if f.Section(".go.buildinfo") != nil || f.Section(".dynsym") == nil {
-		return true
+	if f.Section(".go.buildinfo") != nil {
+		return kern.MaySplice
 	}
 	imports, err := f.ImportedSymbols()
-	if err != nil {
-		return true
+	if err != nil || f.Section(".dynsym") == nil {
+		return kern.MayAsk
 	}
-	return slices.ContainsFunc(imports, func(s elf.ImportedSymbol) bool { return s.Name == "splice" })
+	if slices.ContainsFunc(imports, func(s elf.ImportedSymbol) bool { return s.Name == "splice" }) {
+		return kern.MayAsk
+	}
+	return kern.Reads
 }
 
 // sighted takes what the programs report.

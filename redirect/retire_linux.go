@@ -2,6 +2,7 @@ package redirect
 
 import (
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +40,7 @@ type late struct {
 	slot        uint32
 	id          uint64
 	since, next time.Time // when it was seen first, and when to look at it again
+	again       bool      // it was reported while it was looked at
 	ends        [2]lateEnd
 }
 
@@ -60,7 +62,11 @@ func (e *lateEnd) still(copied uint32, now time.Time) time.Duration {
 // watch has a connection looked after until it has left the map.
 func (s *Session) watch(slot uint32, id uint64) {
 	s.mu.Lock()
-	s.late = append(s.late, &late{slot: slot, id: id, since: time.Now()})
+	if l := s.late[id]; l != nil {
+		l.again = true
+	} else {
+		s.late[id] = &late{slot: slot, id: id, since: time.Now()}
+	}
 	s.mu.Unlock()
 	select {
 	case s.news <- struct{}{}:
@@ -71,44 +77,40 @@ func (s *Session) watch(slot uint32, id uint64) {
 // catchUp looks at the late connections whose time has come, and returns how many are
 // left.
 func (s *Session) catchUp() int {
+	now := time.Now()
+	var due []*late
 	s.mu.Lock()
-	list := s.late
-	s.late = nil
-	s.mu.Unlock()
-	left := list[:0:0]
-	for _, l := range list {
-		now := time.Now()
-		if now.Before(l.next) {
-			left = append(left, l)
-			continue
-		}
-		if !s.retire(l, now) {
-			l.next = now.Add(min(now.Sub(l.since)/4, rarely))
-			left = append(left, l)
+	for _, l := range s.late {
+		if !now.Before(l.next) {
+			l.again = false
+			due = append(due, l)
 		}
 	}
-	s.mu.Lock()
-	s.late = append(s.late, left...)
-	n := len(s.late)
 	s.mu.Unlock()
-	return n
+	for _, l := range due {
+		now := time.Now()
+		done := s.retire(l, now)
+		s.mu.Lock()
+		if done && !l.again {
+			delete(s.late, l.id)
+		}
+		l.next = now.Add(min(now.Sub(l.since)/4, rarely))
+		s.mu.Unlock()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.late)
 }
 
 // sweep finds connections that have to leave the map and that nobody looks after: a
 // report was lost, another program has taken the callbacks away, or the other end was
 // never enrolled.
 func (s *Session) sweep() {
-	s.mu.Lock()
-	watched := make(map[uint64]bool, len(s.late))
-	for _, l := range s.late {
-		watched[l.id] = true
-	}
-	s.mu.Unlock()
 	old := monotonic() - uint64(seldom)
 	for i := range s.conns {
 		c := &s.conns[i]
 		id := c.ID
-		if id == 0 || watched[id] || c.Born > old {
+		if id == 0 || c.Born > old {
 			continue
 		}
 		if c.Direction[kern.Client].Way == kern.Fresh && c.Sock[kern.Server] == 0 {
@@ -140,11 +142,11 @@ func (s *Session) Close() (Summary, error) {
 func (s *Session) dismiss() int {
 	began := time.Now()
 	s.mu.Lock()
-	s.late = nil
+	clear(s.late)
 	for i := range s.conns {
 		if id := s.conns[i].ID; id != 0 {
 			atomic.StoreUint32(&s.conns[i].Leaving, 1)
-			s.late = append(s.late, &late{slot: uint32(i), id: id, since: began})
+			s.late[id] = &late{slot: uint32(i), id: id, since: began}
 		}
 	}
 	s.mu.Unlock()
@@ -160,11 +162,10 @@ func (s *Session) dismiss() int {
 // retire takes the ends of a connection out of the map, and wakes who waits for what came
 // through TCP. It tells whether there is nothing more to be done.
 func (s *Session) retire(l *late, now time.Time) bool {
-	args := [12]uint64{uint64(l.slot), l.id}
-	if now.Sub(l.since) > grace {
-		args[2] = 1
+	if c, ok := s.conn(l.slot, l.id); ok && c.Leaving == 0 {
+		atomic.StoreUint32(&s.conns[l.slot].Told, 0) // what comes from now on is reported again
 	}
-	bits, err := s.inspect.Run(&ebpf.RunOptions{Context: args})
+	bits, err := s.look(l.slot, l.id, now.Sub(l.since) > grace)
 	if err != nil {
 		return false
 	}
@@ -185,6 +186,20 @@ func (s *Session) retire(l *late, now time.Time) bool {
 		done = s.retireEnd(l, &c, side, bits, now) && done
 	}
 	return done
+}
+
+// look has the kernel half look at a connection; quiet says that no thread can still be
+// about to put something on the short cut.
+func (s *Session) look(slot uint32, id uint64, quiet bool) (bits uint32, err error) {
+	args := [12]uint64{uint64(slot), id}
+	if quiet {
+		args[2] = 1
+	}
+	bits, err = s.inspect.Run(&ebpf.RunOptions{Context: args})
+	if err != nil {
+		err = fmt.Errorf("inspect connection: %w", err)
+	}
+	return bits, err
 }
 
 // retireEnd is retire for one end.

@@ -39,7 +39,7 @@ type Session struct {
 
 	// late holds connections that have to leave the map; news is sent to when there
 	// is a new one.
-	late []*late
+	late map[uint64]*late // by ID
 	news chan struct{}
 
 	stop              chan struct{}
@@ -56,14 +56,14 @@ func Start(o Options) (*Session, error) {
 	s := &Session{
 		options: o, began: time.Now(),
 		pids: make(map[uint32]bool), ports: make(map[uint32]bool),
-		told: make(map[string]bool), news: make(chan struct{}, 1), stop: make(chan struct{}),
+		told: make(map[string]bool), late: make(map[uint64]*late), news: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.release())
 	}
 	s.listener.Go(s.listen)
 	s.keepers.Go(s.keep)
-	s.keepers.Go(s.look)
+	s.keepers.Go(s.keepSurvey)
 	return s, nil
 }
 
@@ -209,8 +209,8 @@ func (s *Session) keep() {
 	}
 }
 
-// look surveys the processes until the session is closed.
-func (s *Session) look() {
+// keepSurvey surveys the processes until the session is closed.
+func (s *Session) keepSurvey() {
 	tick := time.NewTicker(seldom)
 	defer tick.Stop()
 	for {

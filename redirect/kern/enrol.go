@@ -72,15 +72,13 @@ func requested(ctx *sk.OpsContext) {
 	if ctx.IsFullSock != 0 || ByPort && Ports.Lookup(ctx.LocalPort) == nil {
 		return
 	}
-	o := Offer{Cautious: 1}
+	var o Offer
 	if l := Listeners.Lookup(ctx.LocalPort); l != nil {
 		if l.Manner == Refused || l.Polls == Blocks {
 			bpf.AtomicAdd(&Total.Declined, 1)
 			return
 		}
-		if l.Manner == Reads {
-			o.Cautious = 0
-		}
+		o.Manner = l.Manner
 		if l.Polls == Polls {
 			o.Polls = Believed
 		}
@@ -139,10 +137,7 @@ func connected(ctx *sk.OpsContext) {
 	}
 	id := bpf.AtomicAdd(&lastID, 1) + 1
 	*c = Conn{Tuple: t, Born: bpf.KtimeGetNS(), PID: e.PID, Open: 1, SndNxt: ctx.SndNxt, RcvNxt: ctx.RcvNxt}
-	if manner != Reads {
-		c.Cautious[Client] = 1
-	}
-	c.Cautious[Server] = o.Cautious
+	c.Manner[Client], c.Manner[Server] = manner, o.Manner
 	c.Polls[Client], c.Polls[Server] = Believed, o.Polls
 	if !join(ctx, c, e, id, slot, Client) {
 		Free.Push(slot, bpf.Any)

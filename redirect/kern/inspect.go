@@ -24,6 +24,7 @@ func Inspect(ctx *trace.RawContext) int32 {
 	var ends int32
 	for side := range Server + 1 {
 		c.Copied[side&1] = half(c.Sock[side&1], At.CopiedSeq)
+		c.Inode[side&1] = inode(c.Sock[side&1])
 		switch {
 		case !c.inMap(side):
 			ends |= CanLeave << side

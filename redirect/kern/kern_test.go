@@ -148,8 +148,8 @@ func TestEnrol(t *testing.T) {
 	if c.ID == 0 || c.Open != 2 || c.Direction[Client].Way != Learning || c.Direction[Server].Way != Learning {
 		t.Errorf("got %+v", *c)
 	}
-	if c.Queue != [2]uint64{0x10040, 0x20040} || c.Cautious != [2]uint32{} {
-		t.Errorf("queues %#x, cautious %v", c.Queue, c.Cautious)
+	if c.Queue != [2]uint64{0x10040, 0x20040} || c.Manner != [2]Manner{Reads, Reads} {
+		t.Errorf("queues %#x, manners %v", c.Queue, c.Manner)
 	}
 	for side := range r.ops {
 		if r.ops[side].CbFlags != uint32(callback) {

@@ -47,14 +47,19 @@ func fit(sock uint64) bool {
 // nonblock is O_NONBLOCK of include/uapi/asm-generic/fcntl.h.
 const nonblock = 0o4000
 
-// polling tells whether a socket blocks, Unseen if it has not been accepted: then it has
-// no file.
+// file is the file of a socket, 0 if it has not been accepted, or is closed.
+func file(sock uint64) uint64 { return word(word(sock, At.Socket), At.File) }
+
+// inode is the number of a socket's inode.
+func inode(sock uint64) uint64 { return word(word(file(sock), At.Inode), At.Ino) }
+
+// polling tells whether a socket blocks, Unseen if it has no file.
 func polling(sock uint64) Polling {
-	file := word(word(sock, At.Socket), At.File)
+	f := file(sock)
 	switch {
-	case file == 0:
+	case f == 0:
 		return Unseen
-	case half(file, At.FileFlags)&nonblock == 0:
+	case half(f, At.FileFlags)&nonblock == 0:
 		return Blocks
 	}
 	return Polls
@@ -69,8 +74,7 @@ func process() uint32 { return half(bpf.GetCurrentTask(), At.TGID) }
 
 // running returns the current process's program.
 func running() (p Program) {
-	file := word(word(bpf.GetCurrentTask(), At.MM), At.ExeFile)
-	inode := word(file, At.Inode)
+	inode := word(word(word(bpf.GetCurrentTask(), At.MM), At.ExeFile), At.Inode)
 	p.Inode = word(inode, At.Ino)
 	p.Device = uint64(half(word(inode, At.Superblock), At.Device))
 	return p
@@ -83,6 +87,5 @@ func socketAt(fd int64) uint64 {
 	if fd < 0 || fd >= int64(half(table, At.MaxFDs)) {
 		return 0
 	}
-	file := word(word(table, At.FD)+uint64(fd)*8, 0)
-	return word(word(file, At.PrivateData), At.SocketSk)
+	return word(word(word(word(table, At.FD)+uint64(fd)*8, 0), At.PrivateData), At.SocketSk)
 }

@@ -39,7 +39,7 @@ func Send(ctx *sk.MsgContext) sk.Verdict {
 	switch {
 	case d.Way.Final():
 		c.leave(e)
-	case c.Polls[me^1] == Unseen:
+	case c.Polls[me^1] == Unseen, c.Manner[me^1] == MayAsk:
 		c.tell(e, toldWatch)
 	}
 	return sk.Pass
@@ -143,7 +143,7 @@ func (d *Direction) learn(c *Conn, me Side, written uint32) Way {
 		return d.finish(c, Waits)
 	}
 	d.Turns++
-	if c.Polls[you] == Unseen || c.Cautious[you] != 0 && d.Turns <= Learn {
+	if c.Polls[you] == Unseen || c.Manner[you] != Reads && d.Turns <= Learn {
 		return Learning
 	}
 	// The other side either sees this, or we see that it has begun to leave.

@@ -124,12 +124,14 @@ type Conn struct {
 	Told uint32
 	// Out tells which ends have been taken out of the map.
 	Out [2]uint32
-	// Cautious tells for each end whether what it reads begins in Learning.
-	Cautious [2]uint32
+	// Manner tells how the program of each end reads.
+	Manner [2]Manner
 	// Polls tells what is known of each end's socket.
 	Polls [2]Polling
-	// Copied is how far each end had read from TCP when Inspect last looked.
+	// Copied is how far each end had read from TCP when Inspect last looked, Inode the
+	// number of its socket's inode, 0 if it had none.
 	Copied [2]uint32
+	Inode  [2]uint64
 	// Sock, Psock and Queue are kernel addresses of each end: its socket, 0 when it is
 	// closed, what the map keeps of it, and the list of messages that wait to be read.
 	Sock, Psock, Queue [2]uint64
@@ -155,11 +157,10 @@ type End struct {
 type Offer struct {
 	ID   uint64
 	Slot uint32
-	// Cautious tells whether the listener's connections begin in Learning, Polls what
-	// is known of their sockets.
-	Cautious uint32
-	Polls    Polling
-	_        uint32
+	// Manner is that of the listener's program, Polls what is known of its sockets.
+	Manner Manner
+	Polls  Polling
+	_      uint32
 }
 
 // Program names an executable file.
@@ -179,6 +180,9 @@ const (
 	Reads
 	// MaySplice: it could splice; each connection has to show that it does not.
 	MaySplice
+	// MayAsk: so could it, and ask how much there is to be read. While it shows that,
+	// some kernels don't tell what is in TCP, and it has to be watched.
+	MayAsk
 	// Refused: it splices, or reads in another way that misses the short cut.
 	Refused
 )
