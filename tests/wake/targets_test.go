@@ -70,6 +70,12 @@ func (m *machine) off() {
 	}
 }
 
+func (m *machine) runs() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.listener != nil
+}
+
 func (m *machine) started() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -100,12 +106,17 @@ func (m *machine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"status":"success","data":{"nonce":"n1"}}`)
 		return
 	case "GET":
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		state := map[bool]string{true: "started", false: "stopped"}[m.listener != nil]
+		state := map[bool]string{true: "started", false: "stopped"}[m.runs()]
 		fmt.Fprintf(w, `{"state":%q,"instance_id":"01H"}`, state)
 		return
-	case "GET/json", "GET/wait", "DELETE/lease":
+	case "POST/wait":
+		for m.runs() && r.Context().Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+	case "GET/json":
+		fmt.Fprintf(w, `{"State":{"Running":%t}}`, m.runs())
+		return
+	case "GET/wait", "DELETE/lease":
 	default:
 		m.t.Errorf("%s %s", r.Method, r.URL)
 		w.WriteHeader(http.StatusNotFound)
