@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -19,7 +20,8 @@ import (
 // something else, which may be among them.
 type Exec struct {
 	Command string
-	// Env is added to this process's environment.
+	// Env is added to this process's environment, of which it gets all but what the
+	// service manager says to this process alone.
 	Env []string
 	// Output is where its output goes; this process's standard error if it is nil.
 	Output io.Writer
@@ -75,7 +77,7 @@ func (e *Exec) start(ctx context.Context) error {
 
 func (e *Exec) begin() (*process, error) {
 	cmd := exec.Command("/bin/sh", "-c", e.Command)
-	cmd.Env = append(os.Environ(), e.Env...)
+	cmd.Env = append(environment(), e.Env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out := e.Output
 	if out == nil {
@@ -93,6 +95,18 @@ func (e *Exec) begin() (*process, error) {
 	p := &process{pid: cmd.Process.Pid, done: make(chan struct{})}
 	go p.watch(wait, e.grace())
 	return p, nil
+}
+
+// ownVars are what a service manager tells a service, and nobody whom that starts:
+// sockets, and where to report what becomes of it (sd_notify(3), sd_listen_fds(3)).
+var ownVars = []string{"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}
+
+// environment is this process's, without what is for this process alone.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return slices.Contains(ownVars, name)
+	})
 }
 
 // last is the last run, nil if there was none.

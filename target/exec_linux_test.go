@@ -254,3 +254,17 @@ func TestExecAskedOnce(t *testing.T) {
 	}
 	out.await(t, "got 1\n")
 }
+
+// TestExecEnvironment: what a service manager tells us is not for those whom we start.
+func TestExecEnvironment(t *testing.T) {
+	for _, name := range ownVars {
+		t.Setenv(name, "1")
+	}
+	t.Setenv("NOTIFY_SOCKETS", "theirs")
+	out := new(output)
+	command := `echo "[$NOTIFY_SOCKET$WATCHDOG_PID$WATCHDOG_USEC$LISTEN_PID$LISTEN_FDS$LISTEN_FDNAMES] $NOTIFY_SOCKETS $MORE"`
+	if err := (&Exec{Command: command, Env: []string{"MORE=more"}, Output: out}).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	out.await(t, "[] theirs more\n")
+}
