@@ -44,6 +44,9 @@ func Run(ctx context.Context, cfg *config.Config, o Options, out io.Writer) erro
 	for _, addr := range addrs {
 		o.Notice("listening on %s", addr)
 	}
+	if limit := f.Status(0).Limit; limit < o.Held {
+		o.Notice("%d clients can be held, not %d: this process may open too few files; ulimit -n lets it open more", limit, o.Held)
+	}
 	w.Begin()
 	notify(o, handover.Ready)
 	<-ctx.Done()

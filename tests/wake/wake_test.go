@@ -3,6 +3,7 @@
 package wake
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 	"time"
 
 	"github.com/waggle-bpf/waggle/internal/testkit"
+	"github.com/waggle-bpf/waggle/internal/testkit/command"
 )
 
 // TestCrowd: 200 clients come during a start.
@@ -261,4 +263,34 @@ func TestLastWord(t *testing.T) {
 		t.Error(err)
 	}
 	p.Interrupt()
+}
+
+// TestFewFiles: it is said if fewer clients can be held than was asked for.
+func TestFewFiles(t *testing.T) {
+	testkit.RequireRoot(t)
+	argv, variable := command.Invocation(t, "wake", "--listen", at(front), "--to", at(back), "--start", "exec:sleep 1000")
+	cmd := exec.Command("/bin/sh", append([]string{"-c", `ulimit -n 64; exec "$@"`, "sh"}, argv...)...)
+	cmd.Env = append(os.Environ(), variable)
+	out, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	found := false
+	for !found && lines.Scan() {
+		found = strings.HasSuffix(lines.Text(), "clients can be held, not 1024: this process may open too few files; ulimit -n lets it open more")
+	}
+	if !found {
+		t.Error("not a word")
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	_, _ = io.Copy(io.Discard, out)
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
 }
