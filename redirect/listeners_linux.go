@@ -8,12 +8,20 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/waggle-bpf/waggle/redirect/kern"
 )
 
-// listening returns the TCP ports on which processes listen, with one of these each.
-func listening(pids []int) map[uint16]int {
-	ports := make(map[uint16]int)
+// port is what is known of a port on which somebody listens.
+type port struct {
+	pid   int  // one of those who do
+	polls bool // its socket does not block
+}
+
+// listening returns the TCP ports on which processes listen.
+func listening(pids []int) map[uint16]port {
+	ports := make(map[uint16]port)
 	tables := make(map[string]map[string]uint16) // by network namespace, from inode to port
 	for _, pid := range pids {
 		dir := filepath.Join("/proc", strconv.Itoa(pid))
@@ -33,13 +41,26 @@ func listening(pids []int) map[uint16]int {
 		for _, fd := range fds {
 			target, _ := os.Readlink(filepath.Join(dir, "fd", fd.Name()))
 			if inode, ok := strings.CutPrefix(target, "socket:["); ok {
-				if port, ok := table[strings.TrimSuffix(inode, "]")]; ok {
-					ports[port] = pid
+				if n, ok := table[strings.TrimSuffix(inode, "]")]; ok {
+					ports[n] = port{pid, polls(dir, fd.Name())}
 				}
 			}
 		}
 	}
 	return ports
+}
+
+// polls tells whether a process has opened a file so that it does not block
+// (proc_pid_fdinfo(5)).
+func polls(process, fd string) bool {
+	text, err := os.ReadFile(filepath.Join(process, "fdinfo", fd))
+	if err != nil {
+		return false
+	}
+	_, flags, _ := strings.Cut(string(text), "flags:")
+	flags, _, _ = strings.Cut(flags, "\n")
+	n, err := strconv.ParseUint(strings.TrimSpace(flags), 8, 32)
+	return err == nil && n&unix.O_NONBLOCK != 0
 }
 
 // listenTable reads the listening sockets of a process's network namespace: the port
@@ -123,14 +144,17 @@ func (s *Session) survey() {
 	for _, dir := range s.groups {
 		all = append(all, members(dir)...)
 	}
-	for port, pid := range listening(all) {
-		l := kern.Listener{Manner: s.mannerOf(pid), PID: uint32(pid)}
-		if old, err := s.kernel.Listeners.Get(uint32(port)); err == nil {
+	for n, p := range listening(all) {
+		l := kern.Listener{Manner: s.mannerOf(p.pid), PID: uint32(p.pid)}
+		if old, err := s.kernel.Listeners.Get(uint32(n)); err == nil {
 			l.Program, l.Polls = old.Program, old.Polls
+		}
+		if l.Polls == kern.Unseen && p.polls {
+			l.Polls = kern.Believed
 		}
 		// A map that is full forgets the oldest, whose connections are then learnt
 		// about one by one.
-		_ = s.kernel.Listeners.Put(uint32(port), l)
+		_ = s.kernel.Listeners.Put(uint32(n), l)
 	}
 	if len(s.options.PIDs) == 0 {
 		return

@@ -38,6 +38,10 @@ func Enrol(ctx *sk.OpsContext) sk.Reply {
 func listening(ctx *sk.OpsContext) {
 	l := Listener{Program: running(), PID: process()}
 	l.Manner = mannerOf(&l.Program, l.PID)
+	// Who does not wait for connections does not wait for what they say either.
+	if s := ctx.Sk; s != nil && polling(address(s)) == Polls {
+		l.Polls = Believed
+	}
 	Listeners.Update(ctx.LocalPort, l, bpf.Any)
 }
 
@@ -79,7 +83,7 @@ func requested(ctx *sk.OpsContext) {
 			return
 		}
 		o.Manner = l.Manner
-		if l.Polls == Polls {
+		if l.Polls == Polls || l.Polls == Believed {
 			o.Polls = Believed
 		}
 	}

@@ -95,12 +95,12 @@ func (d *Direction) objection(c *Conn, me Side) Way {
 		return d.Veto
 	case Off != 0:
 		return Ended
+	case c.blocks(me):
+		return Waits
 	case atomic.LoadUint32(&c.Leaving) != 0:
 		return Gone
 	case word(c.Sock[me&1], At.ULP) != 0:
 		return Layered
-	case c.blocks(me):
-		return Waits
 	case d.Way != Learning:
 		return Fresh
 	case d.Unanswered > Most:

@@ -83,6 +83,7 @@ http {
 	upstream python { server 127.0.0.1:%d; keepalive 4; }
 	server {
 		listen 127.0.0.1:%d;
+		location /still { return 200 "still\n"; }
 		location / {
 			proxy_pass http://python;
 			proxy_http_version 1.1;
@@ -159,7 +160,7 @@ func TestServers(t *testing.T) {
 		})
 	}
 	text := strings.Join(s.Interrupt(), "\n")
-	for _, way := range []string{"short", "bulk", "backlog", "splices"} {
+	for _, way := range []string{"short", "bulk", "backlog", "splices", "waits"} {
 		if !strings.Contains(text, "\n  "+way) {
 			t.Errorf("no direction went %s:\n%s", way, text)
 		}
