@@ -190,15 +190,15 @@ func (w *Watcher) Settle(ctx context.Context) error {
 			return err
 		}
 	}
-	if !w.list.cookies() {
-		return nil // the list may have others' connections, of which no event will tell
-	}
 	for range settleTries {
 		known, err := w.allKnown()
 		if known || err != nil || ctx.Err() != nil {
 			return err
 		}
 		time.Sleep(settlePause)
+	}
+	if !w.list.cookies() {
+		return nil // the list may have others' connections, of which no event will tell
 	}
 	return w.look(loss)
 }

@@ -204,6 +204,7 @@ func (f *finder) find() (string, error) {
 // TestRestart: the service is started anew, in another cgroup: when the old one goes, the
 // watcher follows.
 func TestRestart(t *testing.T) {
+	watchtest.NeedDiag(t)
 	var f finder
 	first := testkit.NewCgroup(t)
 	dir := filepath.Join(first.Path, "first")
@@ -250,6 +251,7 @@ func TestRestart(t *testing.T) {
 // TestElsewhere: the service is somewhere else although its cgroup is still there. That is
 // noticed when it matters, and the connections of the old one are over.
 func TestElsewhere(t *testing.T) {
+	watchtest.NeedDiag(t)
 	var f finder
 	first, second := watchtest.Start(t), watchtest.Start(t)
 	f.is(first.Cgroup)
