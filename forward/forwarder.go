@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -139,6 +141,17 @@ func (f *Forwarder) tellUnchangeable(cfg *config.Config) {
 	}
 	if len(keys) > 0 {
 		f.notice("%s until the forwarder is started again or upgraded", strings.Join(keys, " and "))
+	}
+}
+
+// Refresh looks up the names of all backends now, and returns when connections go where
+// they lead: for those who know that there is another answer than the last.
+func (f *Forwarder) Refresh(ctx context.Context) {
+	f.mu.Lock()
+	groups := slices.Collect(maps.Values(f.groups))
+	f.mu.Unlock()
+	for _, g := range groups {
+		g.Refresh(ctx)
 	}
 }
 

@@ -36,7 +36,8 @@ type target struct {
 	name     bool // host is a name
 	backends []*Backend
 	since    time.Time // of the last answer that changed anything
-	err      error     // of the last look-up
+	asked    time.Time // when the last look-up began
+	err      error     // how it ended
 	doubt    chan struct{}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -36,13 +37,11 @@ func (g *Group) keepResolved(t *target) {
 			return
 		}
 		asked = time.Now()
-		ctx, cancel := context.WithTimeout(g.ctx, resolveTimeout)
-		addrs, err := g.config.Resolve(ctx, t.host)
-		cancel()
+		addrs, err := g.resolve(g.ctx, t)
 		if g.ctx.Err() != nil {
 			return
 		}
-		g.resolvedTo(t, addrs, err, first)
+		g.resolvedTo(t, answer{asked, addrs, err}, first)
 		if err == nil {
 			retry = min(resolveRetry, ttl)
 			timer.Reset(jitter(ttl))
@@ -51,6 +50,29 @@ func (g *Group) keepResolved(t *target) {
 		timer.Reset(jitter(retry))
 		retry = min(2*retry, ttl)
 	}
+}
+
+func (g *Group) resolve(ctx context.Context, t *target) ([]netip.Addr, error) {
+	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
+	defer cancel()
+	return g.config.Resolve(ctx, t.host)
+}
+
+// Refresh looks up all names now, and returns when it is known where connections go: for
+// those who know that there is another answer than the last.
+func (g *Group) Refresh(ctx context.Context) {
+	var work sync.WaitGroup
+	for _, t := range g.targets {
+		if !t.name {
+			continue
+		}
+		work.Go(func() {
+			asked := time.Now()
+			addrs, err := g.resolve(ctx, t)
+			g.resolvedTo(t, answer{asked, addrs, err}, false)
+		})
+	}
+	work.Wait()
 }
 
 // awaitTurn waits until a name is to be looked up; false means never again.
@@ -67,9 +89,17 @@ func (g *Group) awaitTurn(t *target, timer *time.Timer, asked time.Time) bool {
 	}
 }
 
-// resolvedTo takes the answer of a look-up. After one that went wrong, the addresses
-// stay what they were.
-func (g *Group) resolvedTo(t *target, addrs []netip.Addr, err error, first bool) {
+// answer is that of a look-up.
+type answer struct {
+	asked time.Time
+	addrs []netip.Addr
+	err   error
+}
+
+// resolvedTo takes an answer, unless there is one already that was asked for later. After
+// one that went wrong, the addresses stay what they were.
+func (g *Group) resolvedTo(t *target, a answer, first bool) {
+	addrs, err := a.addrs, a.err
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if first {
@@ -77,6 +107,10 @@ func (g *Group) resolvedTo(t *target, addrs []netip.Addr, err error, first bool)
 			defer close(g.ready)
 		}
 	}
+	if a.asked.Before(t.asked) {
+		return
+	}
+	t.asked = a.asked
 	if t.err = err; err == nil && len(addrs) == 0 {
 		t.err = errors.New("the name has no address")
 	}

@@ -202,3 +202,49 @@ func errorText(err error) string {
 	}
 	return err.Error()
 }
+
+// TestRefresh: who asks for it gets the newest answer at once, whatever comes later that
+// was asked for before.
+func TestRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		addr, takes, asked := "10.0.0.1", time.Duration(0), 0
+		set := func(a string, d time.Duration) {
+			mu.Lock()
+			defer mu.Unlock()
+			addr, takes = a, d
+		}
+		g, err := New(Config{
+			Name: "web", Targets: []Target{{Address: "sleepy:80"}, {Address: "10.0.0.9:80"}}, ResolveTTL: time.Minute,
+			Resolve: func(ctx context.Context, host string) ([]netip.Addr, error) {
+				mu.Lock()
+				a, d := addr, takes
+				asked++
+				mu.Unlock()
+				time.Sleep(d)
+				return answers(a)(ctx, host)
+			},
+		}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer g.Close()
+		synctest.Wait()
+		set("10.0.0.2", 5*time.Second)
+		for own := false; !own; { // until the group asks by itself
+			time.Sleep(time.Second)
+			mu.Lock()
+			own = asked == 2
+			mu.Unlock()
+		}
+		set("10.0.0.3", 0)
+		g.Refresh(t.Context())
+		if got := addrsOf(g); got != "10.0.0.3:80 10.0.0.9:80" {
+			t.Errorf("got %s", got)
+		}
+		time.Sleep(5 * time.Second)
+		if got := addrsOf(g); got != "10.0.0.3:80 10.0.0.9:80" {
+			t.Errorf("after an older answer: %s", got)
+		}
+	})
+}
