@@ -20,8 +20,13 @@ func Run(ctx context.Context, cfg *config.Config, o Options, out io.Writer) erro
 	// Connections that outlive us would be to a target that may not.
 	own := *cfg
 	own.Persist, cfg = false, &own
+	var f *forward.Forwarder
+	// A name may lead elsewhere than before the target was started: to a container with
+	// a new address, or a machine that was not known.
+	o.Found = func(ctx context.Context) { f.Refresh(ctx) }
 	w := New(o)
-	f, err := forward.New(cfg, forward.Options{
+	var err error
+	f, err = forward.New(cfg, forward.Options{
 		Gate:    w,
 		Output:  out,
 		Notice:  func(text string) { o.Notice("%s", text) },

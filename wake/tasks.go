@@ -9,7 +9,13 @@ import (
 
 // What takes time: looking for the target, starting it, stopping it.
 
-func (w *Waker) look(ctx context.Context) error { return w.options.Probe.Look(ctx) }
+func (w *Waker) look(ctx context.Context) error {
+	err := w.options.Probe.Look(ctx)
+	if err == nil {
+		w.options.Found(ctx)
+	}
+	return err
+}
 
 // stop stops the target, and makes sure that it has stopped.
 func (w *Waker) stop(ctx context.Context) error {
@@ -66,6 +72,7 @@ func (w *Waker) start(ctx context.Context) error {
 	if err := w.await(ctx, began, w.watch()); err != nil {
 		return err
 	}
+	w.options.Found(ctx)
 	w.options.Notice("reachable in %s", short(time.Since(up)))
 	return nil
 }

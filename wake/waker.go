@@ -69,6 +69,9 @@ type Options struct {
 	// Control is the path of the socket for reports, the usual one if it is empty.
 	Control string
 
+	// Found is called when the target was found ready, before clients are let through to
+	// where it is. It may be nil.
+	Found func(ctx context.Context)
 	// Notice is told, in a line, what an operator should know.
 	Notice func(format string, args ...any)
 }
@@ -101,6 +104,9 @@ type Waker struct {
 func New(o Options) *Waker {
 	notice := o.Notice
 	o.Notice = func(format string, args ...any) { notice("%s", oneLine(fmt.Sprintf(format, args...))) }
+	if o.Found == nil {
+		o.Found = func(context.Context) {}
+	}
 	w := &Waker{
 		options: o,
 		machine: machine{policy: policy{
