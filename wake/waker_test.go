@@ -183,6 +183,7 @@ func TestLastLeaves(t *testing.T) {
 	r := start(t, s, nil)
 	c := r.dial()
 	r.waits(1)
+	r.noticed("starting the target") // before, it is only looked for
 	c.Close()
 	r.waits(0)
 	r.until("it is ready", func() bool { return r.State() == Ready })
