@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -54,6 +56,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options, out io.Writer) erro
 	}
 	w.Begin()
 	notify(o, handover.Ready)
+	defer keepAlive(w)()
 	<-ctx.Done()
 	notify(o, handover.Stopping)
 	w.Quit()
@@ -79,6 +82,33 @@ func openControl(o Options, report func() *control.Report) (closed func(), err e
 	}
 	o.Notice("%v; waggle wake status doesn't find this one", err)
 	return func() {}, nil
+}
+
+// keepAlive tells the service manager that the Waker does its work, if there is one that
+// wants to know, until it is told to stop.
+func keepAlive(w *Waker) (stop func()) {
+	every := handover.Watchdog()
+	if every == 0 {
+		return func() {}
+	}
+	tick, end := time.NewTicker(every), make(chan struct{})
+	var work sync.WaitGroup
+	work.Go(func() {
+		for {
+			select {
+			case <-tick.C:
+				_ = w.Report() // which it has to answer
+				notify(w.options, handover.Alive)
+			case <-end:
+				return
+			}
+		}
+	})
+	return func() {
+		tick.Stop()
+		close(end)
+		work.Wait()
+	}
 }
 
 // notify tells the service manager, if there is one.
