@@ -10,11 +10,10 @@
 package admin
 
 import (
-	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/waggle-bpf/waggle/forward"
+	"github.com/waggle-bpf/waggle/internal/controlsock"
 )
 
 // request is what a client asks for.
@@ -32,12 +31,4 @@ type response struct {
 }
 
 // DefaultPath is where the socket is unless told otherwise: one for each user.
-func DefaultPath() string {
-	if os.Geteuid() == 0 {
-		return "/run/waggle/forward.sock"
-	}
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
-		return filepath.Join(dir, "waggle", "forward.sock")
-	}
-	return filepath.Join(os.TempDir(), fmt.Sprintf("waggle-%d", os.Geteuid()), "forward.sock")
-}
+func DefaultPath() string { return filepath.Join(controlsock.DefaultDir(), "forward.sock") }

@@ -10,11 +10,11 @@ package control
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/waggle-bpf/waggle/idle/policy"
+	"github.com/waggle-bpf/waggle/internal/controlsock"
 )
 
 // Report explains what a service is waiting for.
@@ -60,15 +60,7 @@ type response struct {
 }
 
 // DefaultPath is where the socket is unless told otherwise: one for each user.
-func DefaultPath() string {
-	if os.Geteuid() == 0 {
-		return "/run/waggle/idle.sock"
-	}
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
-		return filepath.Join(dir, "waggle", "idle.sock")
-	}
-	return filepath.Join(os.TempDir(), fmt.Sprintf("waggle-%d", os.Geteuid()), "idle.sock")
-}
+func DefaultPath() string { return filepath.Join(controlsock.DefaultDir(), "idle.sock") }
 
 // The bounds of what clients may ask for.
 const (
