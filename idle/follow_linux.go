@@ -32,6 +32,7 @@ func (r *runner) event(e watch.Event) {
 	r.machine.Event(&e)
 	open := r.machine.Open()
 	r.mu.Unlock()
+	r.visited.Store(true)
 	r.garbage.event()
 	r.log("%s", line(&e, open))
 	r.wake()

@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -70,6 +71,7 @@ type runner struct {
 
 	garbage garbage
 
+	visited atomic.Bool   // somebody has been there
 	kick    chan struct{} // something has happened
 	signals chan os.Signal
 

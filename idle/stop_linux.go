@@ -22,6 +22,9 @@ const (
 // stop does what is to be done when the service is idle. It returns true if the run goes
 // on.
 func (r *runner) stop(ctx context.Context, d policy.Decision) (again bool, err error) {
+	if list := deaf(r.options.Ports); len(list) > 0 && !r.visited.Load() && r.options.Listen == "" {
+		r.log("nobody has come, and nobody listens on %s here: is that the service's?", ports(list))
+	}
 	r.log("stopping: idle for %s", policy.Short(d.StopAt.Sub(d.Since)))
 	if r.action == nil {
 		return false, nil

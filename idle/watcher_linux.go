@@ -3,6 +3,7 @@ package idle
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/waggle-bpf/waggle/idle/watch"
@@ -107,17 +108,7 @@ func find(o *Options) place {
 var errNobody = errors.New("nobody listens")
 
 func cgroupOf(ports []uint16) (string, error) {
-	d, err := sockets.OpenDiag()
-	if err != nil {
-		return "", err
-	}
-	defer d.Close()
-	ids := make(map[uint64]bool)
-	listening := make(map[uint16]bool)
-	err = d.Listeners(ports, func(s *sockets.Socket) {
-		ids[s.Cgroup] = true
-		listening[s.Local.Port()] = true
-	})
+	ids, listening, err := listeners(ports)
 	if err != nil {
 		return "", err
 	}
@@ -133,4 +124,28 @@ func cgroupOf(ports []uint16) (string, error) {
 		return cgroup.ByID(id)
 	}
 	panic("unreachable")
+}
+
+// listeners tells in which cgroups somebody listens on some ports, and on which of them.
+func listeners(ports []uint16) (groups map[uint64]bool, listening map[uint16]bool, err error) {
+	d, err := sockets.OpenDiag()
+	if err != nil {
+		return nil, nil, err
+	}
+	groups, listening = make(map[uint64]bool), make(map[uint16]bool)
+	err = d.Listeners(ports, func(s *sockets.Socket) {
+		groups[s.Cgroup] = true
+		listening[s.Local.Port()] = true
+	})
+	return groups, listening, errors.Join(err, d.Close())
+}
+
+// deaf returns those of some ports on which nobody listens in this network namespace, as
+// far as that can be known.
+func deaf(ports []uint16) []uint16 {
+	_, listening, err := listeners(ports)
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(ports), func(p uint16) bool { return listening[p] })
 }

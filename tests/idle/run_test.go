@@ -92,12 +92,12 @@ func TestHold(t *testing.T) {
 }
 
 // TestFreeze: the service is frozen when nobody is there, and goes on when somebody
-// comes, who doesn't notice.
+// comes, who doesn't notice. Before that it must have come so far that it listens.
 func TestFreeze(t *testing.T) {
 	t.Parallel()
 	testkit.RequireRoot(t)
 	port := freePort(t)
-	p := waggle(t, append([]string{"--port", port, "--idle", "200ms", "--on-idle", "freeze"}, service(port)...)...)
+	p := waggle(t, append([]string{"--port", port, "--idle", "200ms", "--grace", "2s", "--on-idle", "freeze"}, service(port)...)...)
 	pid := p.Expect(`process (\d+)$`)[1]
 	for range 3 {
 		p.Expect("frozen, until somebody comes")
@@ -208,6 +208,17 @@ func TestSignals(t *testing.T) {
 	if took := time.Since(began); took > 8*time.Second { // --kill-after is 10 s
 		t.Errorf("took %v", took)
 	}
+}
+
+// TestWrongPort: a service that is stopped because nobody could be seen is worth a word.
+func TestWrongPort(t *testing.T) {
+	t.Parallel()
+	testkit.RequireRoot(t) // else the kernel may not answer
+	wrong := freePort(t)
+	p := waggle(t, append([]string{"--port", wrong, "--idle", "200ms"}, service(freePort(t))...)...)
+	p.Expect("nobody has come, and nobody listens on port " + wrong + " here: is that the service's?")
+	p.Expect("stopping: idle for 200ms")
+	wantCode(t, p, 0)
 }
 
 // TestIgnored: the service ignores no signal that its starter has not: with SIGPIPE, the
