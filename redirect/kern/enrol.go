@@ -249,4 +249,8 @@ func sending(ctx *sk.OpsContext) {
 	what := d.Remove
 	d.Remove = 0
 	c.remove(what)
+	if !c.inMap(Client) && !c.inMap(Server) {
+		// It is plain TCP now: segments need not be reported any more.
+		ctx.SetCbFlags(sk.CbFlags(ctx.CbFlags) &^ callback)
+	}
 }

@@ -131,11 +131,13 @@ func (r *rig) send(from Side, n int) bool {
 	return true
 }
 
-// transmit is what TCP does with a message that has passed.
-func (r *rig) transmit(from Side) {
+// transmit is what TCP does with a message that has passed. It returns what the socket
+// reports from then on.
+func (r *rig) transmit(from Side) sk.CbFlags {
 	ctx := r.ops[from]
 	ctx.Op = sk.HeaderOptionLen
 	bpftest.Run(r.Kernel, Enrol, &ctx)
+	return sk.CbFlags(ctx.CbFlags)
 }
 
 func (r *rig) close(side Side) {
@@ -184,6 +186,25 @@ func TestNotPaired(t *testing.T) {
 				t.Error("a message was redirected")
 			}
 		})
+	}
+}
+
+// TestPlainAgain: when both sockets have left the map, segments are not reported.
+func TestPlainAgain(t *testing.T) {
+	r := newRig(t, Reads, Reads)
+	r.enrol()
+	for side := range r.ops {
+		if got := r.transmit(Side(side)); got != callback {
+			t.Errorf("in the map: callbacks %#x", got)
+		}
+	}
+	for side := range r.ops {
+		r.setWord(r.sock(Side(side))+uint64(At.UserData), 0)
+	}
+	for side := range r.ops {
+		if got := r.transmit(Side(side)); got != 0 {
+			t.Errorf("out of the map: callbacks %#x", got)
+		}
 	}
 }
 
