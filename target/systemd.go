@@ -88,7 +88,7 @@ func (u *Unit) property(ctx context.Context, name string) (string, error) {
 // hear of all units.
 const (
 	firstWait = 10 * time.Millisecond
-	lastWait  = 5 * time.Second
+	lastWait  = 15 * time.Second
 )
 
 // Wait waits until the unit has ended by itself, and returns nil if it has done its work.

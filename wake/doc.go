@@ -11,7 +11,8 @@
 // clock, no lock and no goroutine, so that any order of events can be tested. The
 // [Waker] is the one goroutine that asks it, with the clock and the work that takes
 // time (look whether the target is there, start it, stop it; never two at once). The
-// gate is what a client's own goroutine does while it is held.
+// gate is what a client's own goroutine does while it is held. The tally counts what
+// happens, for reports (package control) and metrics.
 //
 // What holds in every order of events:
 //

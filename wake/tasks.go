@@ -30,7 +30,8 @@ func (w *Waker) stop(ctx context.Context) error {
 	return err
 }
 
-// stillThere is the error for a target that goes on to answer although it was stopped.
+// stillThere is the error for a target that goes on to answer although it was stopped, nil
+// for one that doesn't.
 func (w *Waker) stillThere(ctx context.Context) error {
 	for began := time.Now(); ; {
 		asked := time.Now()
@@ -38,14 +39,17 @@ func (w *Waker) stillThere(ctx context.Context) error {
 			return nil
 		}
 		since, took := time.Since(began), time.Since(asked)
-		if since >= w.options.Vanish {
-			return errStillThere
+		if w.options.Vanish == 0 {
+			return fmt.Errorf("%w; what was started in another way has to be stopped in another way, with --stop", errStillThere)
 		}
-		select {
-		case <-time.After(interval(since, took)):
-		case <-ctx.Done():
-			return errStillThere
+		if since < w.options.Vanish {
+			select {
+			case <-time.After(interval(since, took)):
+				continue
+			case <-ctx.Done():
+			}
 		}
+		return fmt.Errorf("%w %s after its stop", errStillThere, short(time.Since(began)))
 	}
 }
 
@@ -55,7 +59,7 @@ func (w *Waker) answers(ctx context.Context) bool {
 	return w.options.Probe.Look(ctx) == nil
 }
 
-var errStillThere = errors.New("stop target: it still answers; what was started in another way has to be stopped in another way, with --stop")
+var errStillThere = errors.New("stop target: it still answers")
 
 // stopLook is how long it may take to see that a target has stopped. Clients who come
 // meanwhile wait for it.
