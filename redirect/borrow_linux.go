@@ -1,6 +1,7 @@
 package redirect
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,14 +25,16 @@ func (s *Session) rouse(c *kern.Conn, side kern.Side) {
 		}
 		return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, low))
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errNobody) {
 		s.options.Notice(fmt.Sprintf("wake the reader of connection %s: %v", describe(&c.Tuple), err))
 	}
 }
 
-// reset breaks a connection that has something on the short cut which nobody will read:
-// both processes see an error. A socket on which somebody waits can't be disconnected on
-// some kernels, but one end is enough.
+// reset breaks a connection that has something on the short cut which nobody will read,
+// because its reader splices: both processes see an error. The reader's end is
+// disconnected, and the other one reset thereby. Not both: a socket that is disconnected
+// while it is in the map says neither that it is nor that there is nothing (tcp_bpf_recvmsg
+// looks whether it is shut down, which it isn't any more), but splice does.
 func (s *Session) reset(slot uint32, id uint64) {
 	if _, err := s.look(slot, id, false); err != nil {
 		s.options.Notice(err.Error())
@@ -41,28 +44,37 @@ func (s *Session) reset(slot uint32, id uint64) {
 	if !ok {
 		return
 	}
-	// To connect to no family is to disconnect, with a reset; see connect(2).
-	disconnect := func(fd int) error {
-		var none unix.RawSockaddr
-		_, _, errno := unix.Syscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&none)), unsafe.Sizeof(none))
-		if errno != 0 {
-			return os.NewSyscallError("connect", errno)
-		}
-		return nil
+	reader := kern.Server
+	if c.Direction[kern.Client].Veto != kern.Splices {
+		reader = kern.Client
 	}
-	first, second := s.borrow(&c, kern.Server, disconnect), s.borrow(&c, kern.Client, disconnect)
-	if first != nil && second != nil {
-		s.options.Notice(fmt.Sprintf("reset connection %s: %v", describe(&c.Tuple), first))
+	// A socket on which somebody waits can't be disconnected on some kernels.
+	err := s.borrow(&c, reader, disconnect)
+	if err != nil {
+		err = s.borrow(&c, reader^1, disconnect)
+	}
+	if err != nil && !errors.Is(err, errNobody) {
+		s.options.Notice(fmt.Sprintf("reset connection %s: %v", describe(&c.Tuple), err))
 	}
 }
 
-// borrow calls f with a side's socket of a connection that was inspected, as its process
-// has it open. That is one of the groups, most likely the one that has made the
-// connection. It is no error if nobody has it open any more.
-func (s *Session) borrow(c *kern.Conn, side kern.Side, f func(fd int) error) error {
-	if c.Inode[side] == 0 {
-		return nil
+// disconnect connects a socket to no family, which resets the connection; see connect(2).
+func disconnect(fd int) error {
+	var none unix.RawSockaddr
+	_, _, errno := unix.Syscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&none)), unsafe.Sizeof(none))
+	if errno != 0 {
+		return os.NewSyscallError("connect", errno)
 	}
+	return nil
+}
+
+// errNobody is the error of a socket that no process has open any more.
+var errNobody = errors.New("no process has it open")
+
+// borrow calls f with a side's socket of a connection that was inspected, as its process
+// has it open: one of the groups, most likely the one that has made the connection. The
+// error is errNobody if none has it.
+func (s *Session) borrow(c *kern.Conn, side kern.Side, f func(fd int) error) error {
 	socket := fmt.Sprintf("socket:[%d]", c.Inode[side])
 	pids := []int{int(c.PID)}
 	for _, dir := range s.groups {
@@ -73,7 +85,7 @@ func (s *Session) borrow(c *kern.Conn, side kern.Side, f func(fd int) error) err
 			return lend(pid, fd, f)
 		}
 	}
-	return nil
+	return errNobody
 }
 
 // descriptor finds the file descriptor of a process that leads to a file.
