@@ -145,9 +145,10 @@ func (w *Waker) Quit() { w.tell(event{kind: quitAsked}) }
 // Done is closed when nothing will happen any more.
 func (w *Waker) Done() <-chan struct{} { return w.over }
 
-// Err returns why the target could not be stopped in the end, after Done.
+// Err returns why the target could not be stopped in the end, after Done. One that was
+// not to be stopped then is no error, whatever came of it before.
 func (w *Waker) Err() error {
-	if w.machine.policy.keep {
+	if !w.machine.swept {
 		return nil
 	}
 	return w.failed

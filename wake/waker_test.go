@@ -420,6 +420,24 @@ func TestCantStop(t *testing.T) {
 	}
 }
 
+// TestOthers: a target that somebody else has started, and that can't be stopped, is left
+// as it is in the end, which is no error.
+func TestOthers(t *testing.T) {
+	s := newServer(t, echo)
+	if err := s.up(); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, s, func(o *Options) {
+		o.Stop, o.Idle = stopFunc(func(context.Context) error { return nil }), 20*time.Millisecond
+	})
+	r.noticed("stop target: it still answers")
+	r.until("it is seen that it goes on", func() bool { return r.State() == Ready })
+	r.finish()
+	if err := r.Err(); err != nil {
+		t.Errorf("in the end: %v", err)
+	}
+}
+
 // TestVanishes: a Stop that only asks is given time, and who comes meanwhile is served
 // by the next run.
 func TestVanishes(t *testing.T) {
