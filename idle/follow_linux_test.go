@@ -204,6 +204,25 @@ func TestFrozen(t *testing.T) {
 	}
 }
 
+// brokenHolder can't be frozen.
+type brokenHolder struct{ holder }
+
+func (*brokenHolder) Stop(context.Context) error { return errors.New("out of order") }
+
+// TestNotFrozen: what can't be frozen is stopped with an error, and thawed as far as it
+// was frozen.
+func TestNotFrozen(t *testing.T) {
+	r, _ := newRunner(new(fake), policy.Config{Idle: time.Millisecond})
+	h := &brokenHolder{holder{make(chan string, 1)}}
+	r.action, r.options.OnIdle = h, actionFreeze
+	if err := r.supervise(t.Context()); err == nil || err.Error() != "on idle: out of order" {
+		t.Errorf("got %v", err)
+	}
+	if got := <-h.did; got != "thaw" {
+		t.Errorf("got %s", got)
+	}
+}
+
 // TestLateHold: there is nothing to hold when the service is being stopped.
 func TestLateHold(t *testing.T) {
 	r, _ := newRunner(new(fake), policy.Config{Idle: time.Millisecond})

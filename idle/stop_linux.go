@@ -22,27 +22,46 @@ const (
 // stop does what is to be done when the service is idle. It returns true if the run goes
 // on.
 func (r *runner) stop(ctx context.Context, d policy.Decision) (again bool, err error) {
-	if list := deaf(r.options.Ports); len(list) > 0 && !r.visited.Load() && r.options.Listen == "" {
-		r.log("nobody has come, and nobody listens on %s here: is that the service's?", ports(list))
-	}
+	r.doubt()
 	r.log("stopping: idle for %s", policy.Short(d.StopAt.Sub(d.Since)))
 	if r.action == nil {
 		return false, nil
 	}
-	if r.options.OnIdle == actionFreeze {
-		return true, r.freeze(ctx)
+	freezes := r.options.OnIdle == actionFreeze
+	if freezes {
+		err = r.freeze(ctx)
+	} else {
+		err = r.act(ctx)
 	}
-	limited, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	switch err := r.action.Stop(limited); {
+	switch {
+	case err == nil && freezes:
+		r.log("frozen, until somebody comes")
+		return true, nil
 	case err == nil:
 		r.log("done: %s", r.options.OnIdle)
+		return false, nil
 	case ctx.Err() != nil:
 		r.log("stopping: told to")
-	default:
-		return false, fmt.Errorf("on idle: %w", err)
+		return false, nil
 	}
-	return false, nil
+	return false, fmt.Errorf("on idle: %w", err)
+}
+
+// doubt asks whether the right ports are watched.
+func (r *runner) doubt() {
+	if r.visited.Load() || r.options.Listen != "" {
+		return
+	}
+	if list := deaf(r.options.Ports); len(list) > 0 {
+		r.log("nobody has come, and nobody listens on %s here: is that the service's?", ports(list))
+	}
+}
+
+// act stops what is to be stopped.
+func (r *runner) act(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return r.action.Stop(ctx)
 }
 
 // freeze holds the service. From here on everybody thaws it who comes or moves something.
@@ -54,13 +73,7 @@ func (r *runner) freeze(ctx context.Context) error {
 	r.machine.Suspend()
 	r.phase = frozen
 	r.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	if err := r.action.Stop(ctx); err != nil {
-		return fmt.Errorf("on idle: %w", err)
-	}
-	r.log("frozen, until somebody comes")
-	return nil
+	return r.act(ctx)
 }
 
 // thaw lets the service go on.
