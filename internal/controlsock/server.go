@@ -70,8 +70,12 @@ func makeDir(dir string) error {
 	return nil
 }
 
+// lockPatience bounds how long Exclusively waits: longer than clients do for an answer.
+var lockPatience = 15 * time.Second
+
 // Exclusively runs f while nobody else does so for a socket in the same directory: f may
-// look whether somebody has the place, and take it if not.
+// look whether somebody has the place, and take it if not. It does not wait for ever:
+// whoever may read the directory may lock it, and this is against accidents only.
 func Exclusively(path string, f func() error) error {
 	if err := makeDir(filepath.Dir(path)); err != nil {
 		return err
@@ -81,8 +85,11 @@ func Exclusively(path string, f func() error) error {
 		return err
 	}
 	defer dir.Close() // which unlocks it
-	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX); err != nil {
-		return &fs.PathError{Op: "lock", Path: dir.Name(), Err: err}
+	for deadline := time.Now().Add(lockPatience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			break // it is ours, or this file system has no locks
+		}
 	}
 	return f()
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -112,6 +113,29 @@ func TestExclusively(t *testing.T) {
 	}
 	if _, err := os.Stat(path); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLocked: others can't keep it for ever.
+func TestLocked(t *testing.T) {
+	dir := t.TempDir()
+	other, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := syscall.Flock(int(other.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	defer func(before time.Duration) { lockPatience = before }(lockPatience)
+	lockPatience = 50 * time.Millisecond
+	done := false
+	err = Exclusively(filepath.Join(dir, "sock"), func() error {
+		done = true
+		return nil
+	})
+	if err != nil || !done {
+		t.Errorf("done %t, %v", done, err)
 	}
 }
 
