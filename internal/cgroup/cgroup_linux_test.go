@@ -211,3 +211,31 @@ func TestSweep(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestProcessesOfPassing lists processes while groups below come and go.
+func TestProcessesOfPassing(t *testing.T) {
+	parent := testkit.NewCgroup(t)
+	over := make(chan struct{})
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		dir := filepath.Join(parent.Path, "passing")
+		for {
+			select {
+			case <-over:
+				return
+			default:
+				_ = os.Mkdir(dir, 0o755)
+				_ = os.Remove(dir)
+			}
+		}
+	}()
+	for range 2000 {
+		if _, err := (&Group{Dir: parent.Path}).Processes(); err != nil {
+			t.Error(err)
+			break
+		}
+	}
+	close(over)
+	<-gone
+}

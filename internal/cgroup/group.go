@@ -123,10 +123,14 @@ func Sweep(parent, prefix string) (left []Leftover) {
 // FD is for starting a process in the cgroup (CLONE_INTO_CGROUP).
 func (g *Group) FD() int { return int(g.fd.Fd()) }
 
-// Processes lists the processes in the cgroup and those below it.
+// Processes lists the processes in the cgroup and those below it. Some of these may go
+// meanwhile.
 func (g *Group) Processes() (pids []int, err error) {
 	err = each(g.Dir, func(dir string, _ uint64) error {
 		text, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+		if dir != g.Dir && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV)) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
