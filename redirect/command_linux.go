@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"syscall"
 	"time"
@@ -35,20 +34,15 @@ func Look(name string) error {
 // is killed later if need be; how it ends then is no error. A command that fails by
 // itself is an *EndedError.
 func (c *Child) Run(ctx context.Context, o *Command) error {
-	dir, err := os.Open(c.Path)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
 	cmd := exec.CommandContext(ctx, o.Args[0], o.Args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = o.Stdin, o.Stdout, o.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
+	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: c.group.FD()}
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
 	cmd.WaitDelay = killAfter
 	if err := cmd.Start(); err != nil {
 		return inputErrorf("run command: %w", err)
 	}
-	err = cmd.Wait()
+	err := cmd.Wait()
 	var exit *exec.ExitError
 	switch {
 	case err == nil, ctx.Err() != nil:

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -51,16 +50,15 @@ func (s *Session) attachTo(dir string) error {
 // loner finds a sockops program at a control group or above it, when the kernel does not
 // allow another one.
 func loner(dir string) (group string, id ebpf.ProgramID, ok bool) {
-	top, err := mount()
-	if err != nil {
-		return "", 0, false
-	}
-	for ; strings.HasPrefix(dir, top); dir = filepath.Dir(dir) {
-		if ids, err := sockops(dir, 0); err == nil && len(ids) > 0 {
+	for ; ; dir = filepath.Dir(dir) {
+		ids, err := sockops(dir, 0)
+		if err != nil { // it is above all groups
+			return "", 0, false
+		}
+		if len(ids) > 0 {
 			return dir, ids[0], true
 		}
 	}
-	return "", 0, false
 }
 
 // effective makes sockops list what runs for a group, not what is attached to it
