@@ -152,6 +152,27 @@ func TestOtherPrograms(t *testing.T) {
 	}
 }
 
+// TestDeaf: if another program has taken the callbacks away, and the only message that was
+// too much for the short cut has passed, the connection leaves the map nevertheless.
+func TestDeaf(t *testing.T) {
+	group := testkit.NewCgroup(t)
+	s := startFor(t, group, redirect.Options{Mark: redirect.MinMark})
+	p, _ := wipe(t)
+	attachRaw(t, group.Path, p, allowMulti)
+	group.Join(t)
+	reader, writer := rawPair(t)
+	exchange(t, reader, writer, 5)
+	time.Sleep(200 * time.Millisecond) // nobody watches it any more
+	const size = 30_000
+	put(t, writer, make([]byte, size))
+	if got, err := newEdge(t, reader, 1000, true).read(size); err != nil {
+		t.Errorf("got %d bytes, %v", len(got), err)
+	}
+	if sum := summary(t, s); sum.Ways["backlog"]+sum.Ways["bulk"] != 1 {
+		t.Errorf("got %+v", sum)
+	}
+}
+
 // TestProgramsInTheWay: programs that would not go on running, or that want to be alone,
 // are told of, and nothing stays attached.
 func TestProgramsInTheWay(t *testing.T) {

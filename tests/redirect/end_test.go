@@ -117,6 +117,7 @@ func TestEnds(t *testing.T) {
 // TestCommand runs a command in a group of its own, which goes with it; what it has left
 // running goes on.
 func TestCommand(t *testing.T) {
+	testkit.RequireTool(t, "sh")
 	file := filepath.Join(t.TempDir(), "pid")
 	const script = `sleep 60 >/dev/null 2>&1 & echo $! > "$0"; grep 0:: /proc/self/cgroup`
 	p := command.Start(t, "redirect", "--", "sh", "-c", script, file)
@@ -151,6 +152,7 @@ func TestCommand(t *testing.T) {
 
 // TestCommandFails: the exit code is the command's.
 func TestCommandFails(t *testing.T) {
+	testkit.RequireTool(t, "sh")
 	testkit.RequireRoot(t)
 	p := command.Start(t, "redirect", "--", "sh", "-c", "exit 7")
 	if code := p.Wait(); code != 7 {
