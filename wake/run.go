@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -19,41 +20,22 @@ import (
 // left or their time is over. The configuration's listeners all lead to the one target.
 // The access log goes to out, if its path is "-".
 func Run(ctx context.Context, cfg *config.Config, o Options, out io.Writer) error {
-	// Connections that outlive us would be to a target that may not.
-	own := *cfg
-	own.Persist, cfg = false, &own
-	var f *forward.Forwarder
-	// A name may lead elsewhere than before the target was started: to a container with
-	// a new address, or a machine that was not known.
-	o.Found = func(ctx context.Context) { f.Refresh(ctx) }
-	w := New(o)
-	var err error
-	f, err = forward.New(cfg, forward.Options{
-		Gate:    w,
-		Output:  out,
-		Notice:  func(text string) { o.Notice("%s", text) },
-		Metrics: []prometheus.Collector{collector{w}},
-	})
+	w, f, err := prepare(cfg, o, out)
 	if err != nil {
 		return err
 	}
-	addrs := f.Addrs()
+	addrs := f.Addrs() // it has them as long as it listens
 	closeControl, err := openControl(o, func() *control.Report {
 		r := w.Report()
 		r.Listen = addrs
 		return r
 	})
 	if err != nil {
-		w.end()
+		w.abandon()
 		return errors.Join(err, f.Close())
 	}
 	defer closeControl()
-	for _, addr := range addrs {
-		o.Notice("listening on %s", addr)
-	}
-	if limit := f.Status(0).Limit; limit < o.Held {
-		o.Notice("%d clients can be held, not %d: this process may open too few files; ulimit -n lets it open more", limit, o.Held)
-	}
+	announce(addrs, f.Status(0).Limit, o)
 	w.Begin()
 	notify(o, handover.Ready)
 	defer keepAlive(w)()
@@ -64,6 +46,34 @@ func Run(ctx context.Context, cfg *config.Config, o Options, out io.Writer) erro
 	err = f.Close()
 	<-w.Done()
 	return errors.Join(err, w.Err())
+}
+
+// prepare makes a Waker and the forwarder whose gate it is.
+func prepare(cfg *config.Config, o Options, out io.Writer) (w *Waker, f *forward.Forwarder, err error) {
+	// Connections that outlive us would be to a target that may not.
+	own := *cfg
+	own.Persist = false
+	// A name may lead elsewhere than before the target was started: to a container with
+	// a new address, or a machine that was not known.
+	o.Found = func(ctx context.Context) { f.Refresh(ctx) }
+	w = New(o)
+	f, err = forward.New(&own, forward.Options{
+		Gate:    w,
+		Output:  out,
+		Notice:  func(text string) { o.Notice("%s", text) },
+		Metrics: []prometheus.Collector{collector{w}},
+	})
+	return w, f, err
+}
+
+// announce tells where clients come, and if there can't be as many as may be held.
+func announce(addrs []netip.AddrPort, limit int, o Options) {
+	for _, addr := range addrs {
+		o.Notice("listening on %s", addr)
+	}
+	if limit < o.Held {
+		o.Notice("%d clients can be held, not %d: this process may open too few files; ulimit -n lets it open more", limit, o.Held)
+	}
 }
 
 // openControl opens the socket by which others ask what is going on, until it is closed.

@@ -140,3 +140,32 @@ func TestServiceManager(t *testing.T) {
 	c.Close()
 	<-ended
 }
+
+// TestNoControl: who comes before it is known that there is no socket to be had doesn't
+// hold up the end.
+func TestNoControl(t *testing.T) {
+	s := newServer(t, echo)
+	cfg, err := config.Simple("127.0.0.1:0", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Listeners[0].Engine = "splice"
+	w, f, err := prepare(cfg, Options{Start: s, Notice: t.Logf}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("tcp", f.Addrs()[0].String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(patience))
+	for f.Status(0).Open == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	w.abandon()
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	wantsReset(t, c)
+}

@@ -138,6 +138,12 @@ func New(o Options) *Waker {
 // Begin looks whether the target is there already, and lets clients come.
 func (w *Waker) Begin() { go w.run() }
 
+// abandon turns away all who come, instead of Begin.
+func (w *Waker) abandon() {
+	w.end()
+	close(w.over)
+}
+
 // Quit refuses those who wait and those who come. When the others have left, the target
 // is stopped, if that is wanted, and Done is closed. Begin must have been called.
 func (w *Waker) Quit() { w.tell(event{kind: quitAsked}) }
