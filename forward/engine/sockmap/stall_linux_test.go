@@ -27,7 +27,7 @@ func TestNeverStalls(t *testing.T) {
 	e := open(t)
 	defer e.Close()
 	const pairs = 6
-	duration := 1500 * time.Millisecond
+	duration := 700 * time.Millisecond
 	if testkit.Long() {
 		duration = time.Minute
 		burn(t)
@@ -111,7 +111,7 @@ func newTrial(t *testing.T, rng *rand.Rand) *trial {
 	}
 	side := func() stream.Side {
 		paces := []stream.Pace{{}, stream.Ragged, {Min: 100, Max: 3000}, {Min: 1, Max: 256 << 10, Pause: 20 * time.Millisecond, Every: 50}}
-		return stream.Side{Size: rng.Int64N(8 << 20), Write: paces[rng.IntN(len(paces))], Read: paces[rng.IntN(len(paces))]}
+		return stream.Side{Size: rng.Int64N(2 << 20), Write: paces[rng.IntN(len(paces))], Read: paces[rng.IntN(len(paces))]}
 	}
 	s.script = stream.Script{Seed: rng.Uint64(), Client: side(), Server: side()}
 	s.ends = [2]*counted{engine.Up: {TCPConn: s.backend}, engine.Down: {TCPConn: s.client}}
