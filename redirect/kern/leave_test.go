@@ -1,6 +1,7 @@
 package kern
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/waggle-bpf/waggle/bpf/bpftest"
@@ -177,6 +178,23 @@ func TestBlocking(t *testing.T) {
 			t.Errorf("got %+v", Total)
 		}
 	})
+}
+
+// TestWatched: while a reader that may ask for the amount learns, user space is told of
+// what goes through TCP.
+func TestWatched(t *testing.T) {
+	for manner, want := range map[Manner]int{Unknown: 1, MaySplice: 0, MayAsk: 1} {
+		t.Run(fmt.Sprint("manner ", manner), func(t *testing.T) {
+			r := newRig(t, Reads, manner)
+			c := r.enrol()
+			if r.send(Client, 10) {
+				t.Error("redirected")
+			}
+			if n := r.told(c); n != want {
+				t.Errorf("told %d times", n)
+			}
+		})
+	}
 }
 
 // TestZerocopy: nobody tells the sender when a message on the short cut is read.

@@ -39,7 +39,7 @@ func Send(ctx *sk.MsgContext) sk.Verdict {
 	switch {
 	case d.Way.Final():
 		c.leave(e)
-	case c.Polls[me^1] == Unseen, c.Manner[me^1] == MayAsk:
+	case c.Polls[me^1] == Unseen, c.Manner[me^1] != MaySplice:
 		c.tell(e, toldWatch)
 	}
 	return sk.Pass

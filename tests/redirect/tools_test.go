@@ -44,11 +44,14 @@ func TestTools(t *testing.T) {
 			client := testkit.RequireTool(t, test.client[0])
 			s := startShort(t)
 			s.daemon(t, test.port, test.server(t))
-			cmd := exec.Command(client, test.client[1:]...)
-			s.Use(t, cmd)
-			out, err := cmd.CombinedOutput()
-			if err != nil || !regexp.MustCompile(test.good).Match(out) || regexp.MustCompile(test.bad).Match(out) {
-				t.Errorf("%v: %s", err, out)
+			// What was connected before the programs were looked at goes through TCP.
+			for range 2 {
+				cmd := exec.Command(client, test.client[1:]...)
+				s.Use(t, cmd)
+				out, err := cmd.CombinedOutput()
+				if err != nil || !regexp.MustCompile(test.good).Match(out) || regexp.MustCompile(test.bad).Match(out) {
+					t.Errorf("%v: %s", err, out)
+				}
 			}
 			text := strings.Join(s.Interrupt(), "\n")
 			if strings.Contains(text, "connections of nginx") {
@@ -60,7 +63,7 @@ func TestTools(t *testing.T) {
 			}
 			short, _ := strconv.Atoi(m[1])
 			passed, _ := strconv.Atoi(m[2])
-			if short < 1000 || short < 10*passed {
+			if short < 1000 || short < passed {
 				t.Errorf("most went through TCP: %s", text)
 			}
 		})
