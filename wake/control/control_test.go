@@ -111,3 +111,33 @@ func TestAskAll(t *testing.T) {
 		}
 	}
 }
+
+// TestAtOnce: of several that want the same place at the same time one gets it, and the
+// others know who.
+func TestAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.sock")
+	const contenders = 8
+	errs := make(chan error, contenders)
+	for range contenders {
+		go func() {
+			s, err := Serve(path, func() *Report { return &Report{PID: 42} })
+			if err == nil {
+				t.Cleanup(s.Close)
+			}
+			errs <- err
+		}()
+	}
+	got := 0
+	for range contenders {
+		var taken *InUseError
+		switch err := <-errs; {
+		case err == nil:
+			got++
+		case !errors.As(err, &taken) || taken.PID != 42:
+			t.Error(err)
+		}
+	}
+	if got != 1 {
+		t.Errorf("%d have the socket", got)
+	}
+}

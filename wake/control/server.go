@@ -61,7 +61,23 @@ const (
 
 // Serve opens the socket at path and answers who asks there. What a dead process has left
 // there is replaced, a living one's socket left alone.
-func Serve(path string, report func() *Report) (*controlsock.Server, error) {
+func Serve(path string, report func() *Report) (s *controlsock.Server, err error) {
+	taken := controlsock.Exclusively(path, func() error {
+		s, err = open(path)
+		return err
+	})
+	switch {
+	case err != nil: // which says what was opened
+		return nil, err
+	case taken != nil:
+		return nil, fmt.Errorf("open control socket %s: %w", path, taken)
+	}
+	s.Serve(maxClients, func(c *net.UnixConn) { serve(s, c, report) })
+	return s, nil
+}
+
+// open takes the place at path if nobody has it.
+func open(path string) (*controlsock.Server, error) {
 	if r, err := Ask(path); err == nil {
 		return nil, &InUseError{path, r.PID}
 	} else if !errors.Is(err, ErrNone) {
@@ -76,8 +92,9 @@ func Serve(path string, report func() *Report) (*controlsock.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open control socket: %w", err)
 	}
-	sweep(controlsock.DefaultDir())
-	s.Serve(maxClients, func(c *net.UnixConn) { serve(s, c, report) })
+	if dir := controlsock.DefaultDir(); dir == filepath.Dir(path) {
+		sweep(dir)
+	}
 	return s, nil
 }
 
