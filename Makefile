@@ -13,9 +13,9 @@ DEBIAN = binutils clang llvm bpftool libbpf-dev qemu-system-x86 nginx wrk curl i
 	openssh-server openssh-client strace dbus-daemon redis-server redis-tools postgresql iperf3 systemd
 
 # Packages whose code runs in several goroutines: tested with the race detector.
-RACE = ./load/... ./httpwatch/... ./internal/cli/... ./forward ./forward/accesslog ./forward/admin ./forward/backend ./forward/metrics ./wake/... ./idle/... ./target ./internal/cgroup ./internal/controlsock
+RACE = ./load/... ./httpwatch/... ./internal/cli/... ./forward ./forward/accesslog ./forward/admin ./forward/backend ./forward/metrics ./redirect ./wake/... ./idle/... ./target ./internal/cgroup ./internal/controlsock
 # Packages whose tests also run on a distribution's kernel in a virtual machine.
-VM = ./internal/testkit ./internal/cli ./load ./httpwatch ./redirect ./tests/corpus ./tests/fixedbugs ./tests/packets ./tests/runtime ./idle/... ./internal/cgroup
+VM = ./internal/testkit ./internal/cli ./load ./httpwatch ./redirect ./tests/redirect ./tests/corpus ./tests/fixedbugs ./tests/packets ./tests/runtime ./idle/... ./internal/cgroup
 # Packages that work on any system, checked for one without BPF.
 PORTABLE = $(filter-out %/packet %/packet/kern %/sockmap %/sockmap/kern %/uring %/splice %/enginetest,$(shell go list ./forward/...)) ./idle ./idle/control ./idle/hook ./idle/policy ./idle/watch ./bpf/... ./compile/... ./internal/compiler/... ./internal/abi/... ./httpwatch/... ./load/... ./wake/... ./target/... ./internal/cli/...
 
