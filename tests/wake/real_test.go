@@ -163,13 +163,15 @@ func TestSystemd(t *testing.T) {
 	p.Expect(`^waggle: look for unit nothing.service: there is no such unit$`)
 }
 
-// startDocker starts a Docker daemon and makes an image for it that has busybox.
+// startDocker starts a Docker daemon and makes an image for it that has busybox. What it
+// needs is much to install, and no other test does.
 func startDocker(t *testing.T) (docker func(args ...string) string) {
 	t.Helper()
+	if !testkit.Long() {
+		t.Skip("only in long runs, with the packages docker.io and busybox-static")
+	}
 	for _, tool := range []string{"dockerd", "containerd", "runc", "docker", "busybox"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skip(err)
-		}
+		testkit.RequireTool(t, tool)
 	}
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "docker.sock")
