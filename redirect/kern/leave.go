@@ -88,8 +88,9 @@ const users = 2
 // done away with what the map kept of the side: no thread is in a call on it then.
 func (c *Conn) quiet(side Side) bool {
 	side &= 1
-	if c.Direction[side].Begun == 0 || !c.inMap(side) {
+	if c.Direction[side].Begun == 0 {
 		return true
 	}
-	return c.Out[side] == 0 && half(c.Psock[side], At.Refcnt) == users-1
+	p := c.Psock[side]
+	return psock(c.Sock[side]) != p || c.Out[side] == 0 && half(p, At.Refcnt) == users-1
 }
