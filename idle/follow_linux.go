@@ -78,11 +78,14 @@ func (r *runner) follow(ctx context.Context, broken <-chan error) error {
 		case <-r.kick:
 		case <-later:
 		case <-r.done():
+			if r.told(ctx) {
+				return nil
+			}
 			return r.endedByItself()
 		case err := <-broken:
 			return r.watching(err)
 		case <-ctx.Done():
-			r.log("stopping: told to")
+			r.told(ctx)
 			return nil
 		case s := <-r.signals:
 			if r.service != nil {
@@ -90,6 +93,27 @@ func (r *runner) follow(ctx context.Context, broken <-chan error) error {
 			}
 		}
 	}
+}
+
+// simultaneous is how much later than the service's end we may be told to end, and both
+// be one: who stops all processes of a container or of a systemd unit sends each its own
+// signal.
+const simultaneous = 100 * time.Millisecond
+
+// told tells whether we are told to end. A service that has ended well has done so by
+// itself just as well; else there is time to wait for who has ended it.
+func (r *runner) told(ctx context.Context) bool {
+	if r.service != nil && r.service.Ended() && r.service.Code() != 0 {
+		select {
+		case <-ctx.Done():
+		case <-time.After(simultaneous):
+		}
+	}
+	if ctx.Err() == nil {
+		return false
+	}
+	r.log("stopping: told to")
+	return true
 }
 
 // decide says what to do now. Before it lets the service be stopped it has the watcher
@@ -109,6 +133,9 @@ func (r *runner) decide(ctx context.Context) (policy.Decision, error) {
 		return d, nil
 	}
 	if err := r.watcher.Settle(ctx); err != nil {
+		return d, r.watching(err)
+	}
+	if err := r.sample(); err != nil { // who has come may count by now
 		return d, r.watching(err)
 	}
 	return r.ask(true)

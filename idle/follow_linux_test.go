@@ -119,6 +119,56 @@ func TestLastLook(t *testing.T) {
 	}
 }
 
+// TestLastBytes: who has moved enough to count in the last moment keeps the service up,
+// long before bytes are asked for again.
+func TestLastBytes(t *testing.T) {
+	var moved bool
+	f := &fake{settle: func(func(watch.Event)) error { moved = true; return nil }}
+	f.moved = func(each func(uint64, watch.Bytes)) error {
+		if moved {
+			each(1, watch.Bytes{In: 1000, Known: true})
+		}
+		return nil
+	}
+	r, log := newRunner(f, policy.Config{Idle: 20 * time.Millisecond, MinBytes: 1000})
+	e := opened(1, time.Now())
+	r.event(e)
+	r.event(opened(2, time.Now())) // which moves nothing
+	if d, err := r.decide(t.Context()); err != nil || d.Stop || d.Busy {
+		t.Fatalf("got %+v, %v before the time is over", d, err)
+	}
+	time.Sleep(30 * time.Millisecond)
+	if d, err := r.decide(t.Context()); err != nil || d.Stop || !d.Busy {
+		t.Errorf("got %+v, %v; the log:\n%s", d, err, log)
+	}
+}
+
+// TestToldTogether: if the service and we are told to end at the same time, it has not
+// ended by itself, whoever of us is faster.
+func TestToldTogether(t *testing.T) {
+	testkit.RequireTool(t, "sh")
+	for _, late := range []time.Duration{0, simultaneous / 10} {
+		for range 5 {
+			table, err := process.NewTable(false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, log := newRunner(new(fake), policy.Config{Idle: time.Hour})
+			r.options.Command = []string{"/bin/sh", "-c", "exit 255"}
+			if r.service, err = table.StartService(process.Options{Command: r.options.Command}); err != nil {
+				t.Fatal(err)
+			}
+			<-r.service.Done()
+			ctx, cancel := context.WithTimeout(t.Context(), late)
+			err = r.supervise(ctx)
+			cancel()
+			if err != nil || log.String() != "stopping: told to" {
+				t.Errorf("told %v later: %v; the log:\n%s", late, err, log)
+			}
+		}
+	}
+}
+
 // TestBroken: when the watcher fails, the service is stopped as always, not killed.
 func TestBroken(t *testing.T) {
 	testkit.RequireTool(t, "sh")

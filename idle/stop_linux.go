@@ -66,9 +66,6 @@ func (r *runner) act(ctx context.Context) error {
 
 // freeze holds the service. From here on everybody thaws it who comes or moves something.
 func (r *runner) freeze(ctx context.Context) error {
-	if err := r.sample(); err != nil {
-		return r.watching(err)
-	}
 	r.mu.Lock()
 	r.machine.Suspend()
 	r.phase = frozen
