@@ -208,6 +208,9 @@ func (s *Session) sync(what string, want, have map[uint32]bool, put func(uint32,
 	}
 }
 
+// maxManners bounds the memory of mannerOf.
+const maxManners = 1024
+
 // mannerOf is judge with a memory, by executable file.
 func (s *Session) mannerOf(pid int) kern.Manner {
 	info, err := os.Stat(fmt.Sprintf("/proc/%d/exe", pid))
@@ -215,9 +218,13 @@ func (s *Session) mannerOf(pid int) kern.Manner {
 		return kern.MayAsk
 	}
 	for _, k := range s.manners {
-		if os.SameFile(k.file, info) {
+		// Numbers of inodes are used again.
+		if os.SameFile(k.file, info) && k.file.ModTime().Equal(info.ModTime()) && k.file.Size() == info.Size() {
 			return k.manner
 		}
+	}
+	if len(s.manners) == maxManners {
+		s.manners = nil
 	}
 	m := s.judge(pid)
 	s.manners = append(s.manners, known{info, m})
