@@ -129,6 +129,12 @@ func (r *runner) decide(ctx context.Context) (policy.Decision, error) {
 		}
 		r.log("thawed: somebody is there")
 		return r.ask(false)
+	case r.released():
+		if err := r.thaw(); err != nil {
+			return d, err
+		}
+		r.log("not frozen any more: others have thawed the service, or ended or started it")
+		return r.ask(false)
 	case !d.Stop:
 		return d, nil
 	}

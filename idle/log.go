@@ -26,6 +26,13 @@ func line(e *watch.Event, open int) string {
 	return fmt.Sprintf("refused %s on port %d: %s", e.Client, e.Port, e.Why)
 }
 
+func processes(n int) string {
+	if n == 1 {
+		return "1 process"
+	}
+	return fmt.Sprintf("%d processes", n)
+}
+
 // steps is how many lines tell of the time that passes while the service is idle.
 const steps = 12
 

@@ -49,7 +49,7 @@ func (r *runner) findPlace(context.Context) (err error) {
 	own, err := cgroup.Own()
 	if err == nil {
 		for _, left := range cgroup.Sweep(own, groupPrefix) {
-			r.log("%d processes of a service whose waggle idle was killed are left in %s; echo 1 >%[2]s/cgroup.kill ends them", left.Processes, left.Dir)
+			r.log("left by a service whose waggle idle was killed: %s in %s; echo 1 >%[2]s/cgroup.kill ends what is there", processes(left.Processes), left.Dir)
 		}
 		r.group, err = cgroup.Make(own, groupPrefix)
 	}
@@ -76,8 +76,13 @@ func (r *runner) chooseAction(ctx context.Context) (err error) {
 	if err != nil || r.action == nil {
 		return err
 	}
-	if own, err := cgroup.Own(); r.options.OnIdle == actionFreeze && err == nil && cgroup.Within(own, r.place.dir) {
-		return badInput("--on-idle freeze: waggle idle is in cgroup %s, too; it can't freeze itself", r.place.dir)
+	if f, ok := r.action.(*target.Freezer); ok {
+		if err := checkOutside(f.Dir); err != nil {
+			return badInput("--on-idle %s: %w", r.options.OnIdle, err)
+		}
+		if r.options.OnIdle == actionFreeze && len(r.options.Command) == 0 {
+			r.action = &freezer{*f, func() place { return find(&r.options) }}
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
@@ -101,7 +106,12 @@ func (r *runner) openControl(context.Context) (err error) {
 }
 
 func (r *runner) openWatcher(context.Context) (err error) {
-	r.watcher, r.why, err = openWatcher(&r.options, r.place)
+	o := r.options
+	o.Log = func(line string) { // such as that the service has moved
+		r.log("%s", line)
+		r.wake()
+	}
+	r.watcher, r.why, err = openWatcher(&o, r.place)
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,9 @@ func (r *runner) stop(ctx context.Context, d policy.Decision) (again bool, err e
 	case err == nil && freezes:
 		r.log("frozen, until somebody comes")
 		return true, nil
+	case freezes && absent(err):
+		r.log("nothing to freeze: %v", err)
+		return true, nil
 	case err == nil:
 		r.log("done: %s", r.options.OnIdle)
 		return false, nil
@@ -85,6 +88,12 @@ func (r *runner) thaw() error {
 	r.machine.Resume(time.Now())
 	r.phase = running
 	return nil
+}
+
+// released tells whether a service that was frozen runs, though we have not thawed it.
+func (r *runner) released() bool {
+	f, ok := r.action.(*freezer)
+	return ok && r.is(frozen) && f.over()
 }
 
 // halt ends the service if it is ours: at once when told to a second time.
@@ -147,7 +156,7 @@ func (r *runner) endedByItself() error {
 	after := time.Since(r.started)
 	// What start hooks have left in the background belongs there.
 	if left := r.service.Left(); left > 0 && r.service.Code() == 0 && len(r.options.Run) == 0 {
-		r.log("%s has left %d processes in the background, which end with it; a service has to stay in the foreground", r.name(), left)
+		r.log("%s has left %s in the background, to end with it; a service has to stay in the foreground", r.name(), processes(left))
 	}
 	if r.service.Code() == 0 {
 		r.log("%s ended by itself after %s: %s", r.name(), policy.Short(after), r.service.How())

@@ -37,7 +37,7 @@ func openSockops(o *Options, p place) (watch.Watcher, error) {
 	if len(o.Command) == 0 { // others may start it anew
 		w.Find = func() (string, error) {
 			p := find(o)
-			if errors.Is(p.err, errNobody) || errors.Is(p.err, cgroup.ErrNone) {
+			if absent(p.err) {
 				return "", nil
 			}
 			return p.dir, p.err

@@ -276,7 +276,7 @@ func TestKilled(t *testing.T) {
 	}
 	eventually(t, "the service is gone, and the child is not", holds(child+"\n"))
 	next := waggle(t, "--", "/bin/true")
-	next.Expect(`^waggle: 1 processes .* are left in ` + left[0])
+	next.Expect(`^waggle: left by a service .*: 1 process in ` + left[0])
 	wantCode(t, next, 0)
 	if err := os.WriteFile(filepath.Join(left[0], "cgroup.kill"), []byte("1"), 0); err != nil {
 		t.Error(err)
@@ -312,7 +312,7 @@ func TestEndsByItself(t *testing.T) {
 	wantCode(t, p, 0)
 	p = waggle(t, "--", "/bin/sh", "-c", "sleep 1000 & echo $!")
 	child, _ := strconv.Atoi(p.Expect(`^(\d+)$`)[1])
-	p.Expect("sh has left 1 processes in the background")
+	p.Expect("sh has left 1 process in the background")
 	wantCode(t, p, 0)
 	if syscall.Kill(child, 0) == nil {
 		t.Error("the child lives")
