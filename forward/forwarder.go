@@ -221,7 +221,7 @@ func (f *Forwarder) Drain(limit time.Duration, shared bool) {
 	}
 	f.mu.Unlock()
 	if persist {
-		f.abort(engine.Shutdown, func(c *conn) bool { return c.pair.State().Engine == packetEngine })
+		f.abort(engine.Shutdown, func(c *conn) bool { return c.pair.Outlives() })
 	}
 	f.waitForEnd(limit)
 }

@@ -58,14 +58,18 @@ func TestReloadTellsWhatStays(t *testing.T) {
 	}
 }
 
-// spliced is an engine whose connections the kernel moves by itself.
-type spliced struct{}
+// spliced is an engine whose connections the kernel moves by itself, from the beginning
+// or not at all yet.
+type spliced struct{ notYet bool }
 
 func (spliced) Name() string { return packetEngine }
 func (spliced) Close() error { return nil }
-func (spliced) Forward(p *engine.Pair) engine.End {
+func (e spliced) Forward(p *engine.Pair) engine.End {
 	aborted := make(chan struct{})
 	p.SetState(packetEngine, "")
+	if !e.notYet {
+		p.SetOutlives()
+	}
 	p.OnAbort(func() { close(aborted) })
 	<-aborted
 	return engine.End{Cause: p.Aborted()}
@@ -89,6 +93,31 @@ func TestReloadPersist(t *testing.T) {
 	r.Drain(patience, false)
 	if l := r.ended(); l.Close != string(engine.Shutdown) {
 		t.Errorf("got log line %+v", l)
+	}
+}
+
+// TestDrainWaits: a connection that its engine has only just got is not one that goes on
+// without us.
+func TestDrainWaits(t *testing.T) {
+	s := serve(t, nil)
+	cfg := configure(s.addr())
+	r := start(t, cfg)
+	r.engines.made = append(r.engines.made, made{name: packetEngine, engine: spliced{notYet: true}})
+	next := configure(s.addr())
+	next.Listeners[0].Engine = packetEngine
+	if err := r.Reload(next); err != nil {
+		t.Fatal(err)
+	}
+	r.dial()
+	until(t, "the engine has it", func() bool { return r.Status(0).Moving[packetEngine] == 1 })
+	const short = 50 * time.Millisecond
+	began := time.Now()
+	r.Drain(short, false)
+	if took := time.Since(began); took < short {
+		t.Errorf("drained after %v", took)
+	}
+	if n := r.Status(0).Open; n != 1 {
+		t.Errorf("%d connections are open, want 1", n)
 	}
 }
 

@@ -36,12 +36,13 @@ type Pair struct {
 	// the pair. No more than MaxNote bytes of it are kept.
 	Note func() []byte
 
-	meter   atomic.Pointer[Meter]
-	own     Counters
-	state   atomic.Pointer[State]
-	ended   [2]atomic.Bool
-	first   atomic.Int32 // 1 + the direction that ended first
-	aborted atomic.Pointer[Cause]
+	meter    atomic.Pointer[Meter]
+	own      Counters
+	state    atomic.Pointer[State]
+	outlives atomic.Bool
+	ended    [2]atomic.Bool
+	first    atomic.Int32 // 1 + the direction that ended first
+	aborted  atomic.Pointer[Cause]
 
 	mu      sync.Mutex
 	onAbort func() // what an engine wants to be told with
@@ -66,6 +67,13 @@ func (p *Pair) State() State {
 	}
 	return State{}
 }
+
+// SetOutlives records that the pair needs nothing of this process any more, and goes on
+// when that ends.
+func (p *Pair) SetOutlives() { p.outlives.Store(true) }
+
+// Outlives reports whether the pair goes on when this process ends.
+func (p *Pair) Outlives() bool { return p.outlives.Load() }
 
 // Meter tells how many bytes were moved.
 type Meter interface {

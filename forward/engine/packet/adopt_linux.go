@@ -82,6 +82,7 @@ func (p *pair) adoption() engine.Adoption {
 		p.conn.Counter(engine.Direction(d)).Store(n)
 	}
 	p.conn.SetMeter(p)
+	p.conn.SetOutlives()
 	p.conn.SetState(Name, "adopted")
 	client, backend := &p.tuples[kern.Client], &p.tuples[kern.Backend]
 	return engine.Adoption{

@@ -248,6 +248,7 @@ func (p *pair) nowSpliced() {
 	}
 	p.remember(false) // whoever hears of it may end this process at once
 	p.conn.SetMeter(p)
+	p.conn.SetOutlives()
 	p.conn.SetState(Name, fmt.Sprintf("spliced after %v", took.Round(time.Microsecond)))
 	p.conn.Wake()
 }
