@@ -63,6 +63,10 @@ func absent(err error) bool { return errors.Is(err, errNobody) || errors.Is(err,
 
 // checkOutside makes sure that this process is not in a cgroup that is to be frozen.
 func checkOutside(dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
 	if own, err := cgroup.Own(); err == nil && cgroup.Within(own, dir) {
 		return fmt.Errorf("waggle idle is in cgroup %s, too; it can't freeze itself", dir)
 	}
