@@ -12,21 +12,20 @@ import (
 
 // Why implements control.Handler.
 func (r *runner) Why() *control.Report {
-	now := time.Now()
+	report := &control.Report{
+		PID: os.Getpid(), Command: r.options.Command, Started: r.started,
+		State: "idle", Action: r.options.OnIdle,
+	}
+	// The watcher is asked without our mutex: it holds its own while it tells of events.
 	if r.watcher != nil {
 		_ = r.sample() // what is not known is not shown
+		report.Watcher, report.Where, report.Why = r.watcher.Name(), r.watcher.Where(), r.why
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now := time.Now()
 	d := r.machine.Decide(now)
-	report := &control.Report{
-		PID: os.Getpid(), Command: r.options.Command, Started: r.started, Now: now,
-		State: "idle", StopAt: d.StopAt, Action: r.options.OnIdle,
-		Signals: r.machine.Signals(now),
-	}
-	if r.watcher != nil {
-		report.Watcher, report.Where, report.Why = r.watcher.Name(), r.watcher.Where(), r.why
-	}
+	report.Now, report.StopAt, report.Signals = now, d.StopAt, r.machine.Signals(now)
 	switch {
 	case r.phase == frozen:
 		report.State, report.StopAt = "frozen", time.Time{}

@@ -238,8 +238,9 @@ func TestFrozen(t *testing.T) {
 	r.event(opened(1, time.Now())) // which has moved nothing, and can't
 	want("thaw")
 	want("freeze") // it doesn't count, after all
-	if got := r.Why().State; got != "frozen" {
-		t.Errorf("state %s, want frozen", got)
+	why := r.Why()
+	if last := why.Signals[len(why.Signals)-1]; why.State != "frozen" || last.Value != "over" {
+		t.Errorf("state %s, idle time %s; want frozen, over", why.State, last.Value)
 	}
 	if _, err := r.Hold("because", time.Hour); err != nil {
 		t.Fatal(err)
@@ -319,6 +320,39 @@ func (waiter) String() string              { return "waiter" }
 func (waiter) Stop(ctx context.Context) error {
 	<-ctx.Done()
 	return ctx.Err()
+}
+
+// asked is a watcher that does something while it is asked where it watches.
+type asked struct {
+	fake
+	where func()
+}
+
+func (a *asked) Where() string {
+	a.where()
+	return ""
+}
+
+// TestWhyDuringEvents: who asks why doesn't keep events from being told of, or a watcher
+// that holds a mutex for both would wait for ever.
+func TestWhyDuringEvents(t *testing.T) {
+	var w asked
+	r, _ := newRunner(&w, policy.Config{Idle: time.Hour})
+	w.where = func() {
+		told := make(chan struct{})
+		go func() {
+			r.event(opened(1, time.Now()))
+			close(told)
+		}()
+		select {
+		case <-told:
+		case <-time.After(10 * time.Second):
+			t.Error("the event is not taken")
+		}
+	}
+	if got := r.Why().State; got != "busy" {
+		t.Errorf("state %s, want busy", got)
+	}
 }
 
 // TestProgress: what the lines say is when the service will be stopped.

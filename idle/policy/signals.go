@@ -45,7 +45,11 @@ func (m *Machine) Signals(now time.Time) []Signal {
 
 func (m *Machine) idleTime(now time.Time) Signal {
 	s := Signal{Name: "idle time", Value: "not idle", Blocks: true, Until: fmt.Sprintf("%s without any of the above", m.config.Idle)}
-	if m.Busy() {
+	switch {
+	case m.Busy():
+		return s
+	case m.suspended:
+		s.Value, s.Blocks, s.Until = "over", false, ""
 		return s
 	}
 	s.Value = fmt.Sprintf("%s of %s", Short(now.Sub(m.idle)), m.config.Idle)
