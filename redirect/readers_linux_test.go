@@ -217,6 +217,25 @@ func TestShortReads(t *testing.T) {
 	}
 }
 
+// TestWatchedBefore: a reader that was looked after while it learnt, because it left
+// something unread, is woken nevertheless when the connection leaves.
+func TestWatchedBefore(t *testing.T) {
+	start(t, redirect.Options{})
+	for range 10 {
+		reader, writer := rawPair(t)
+		put(t, writer, []byte("unread"))
+		time.Sleep(20 * time.Millisecond)
+		get(t, reader, len("unread"))
+		exchange(t, reader, writer, 5)
+		put(t, writer, []byte("short"))
+		flood(t, reader, writer)
+		put(t, writer, []byte("tcp"))
+		if got, err := newEdge(t, reader, 1<<20, false).read(len("shorttcp")); err != nil || string(got) != "shorttcp" {
+			t.Fatalf("got %q, %v", got, err)
+		}
+	}
+}
+
 // TestAsking: readers that ask how much there is get it all, on a connection that has
 // been short-cut, and one that was sent to before it was accepted.
 func TestAsking(t *testing.T) {

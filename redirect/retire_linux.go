@@ -212,7 +212,7 @@ func (s *Session) retireEnd(l *late, c *kern.Conn, side kern.Side, bits uint32, 
 		if err := s.kernel.Sockets.Delete(l.id<<1 | uint64(side)); err != nil && !errors.Is(err, load.ErrNoKey) {
 			return false
 		}
-		e.out = true
+		*e = lateEnd{out: true} // what it had read when it was watched says nothing now
 		s.conns[l.slot].Out[side] = 1
 		return false // what has come just before is seen next time
 	}
