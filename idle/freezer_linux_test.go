@@ -6,15 +6,14 @@ import (
 	"testing"
 
 	"github.com/waggle-bpf/waggle/internal/cgroup"
+	"github.com/waggle-bpf/waggle/internal/testkit"
 	"github.com/waggle-bpf/waggle/target"
 )
 
 // TestCheckOutside: however our own cgroup is written, it is not frozen.
 func TestCheckOutside(t *testing.T) {
 	own, err := cgroup.Own()
-	if err != nil {
-		t.Skip(err)
-	}
+	testkit.Need(t, err)
 	wd, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
