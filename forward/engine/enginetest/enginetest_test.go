@@ -5,6 +5,7 @@ package enginetest
 import (
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
