@@ -47,12 +47,16 @@ type Options struct {
 // the connections have ended or their time is over.
 func Run(ctx context.Context, o Options) error {
 	d := &daemon{options: o, succeeded: make(chan struct{})}
+	// Before anybody can know of this process: unexpected, they would end it.
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
+	defer signal.Stop(signals)
 	if err := d.start(); err != nil {
 		return err
 	}
 	ballast := make([]byte, ballastSize)
 	defer runtime.KeepAlive(ballast)
-	return d.run(ctx)
+	return d.run(ctx, signals)
 }
 
 // ballastSize is how much is allocated and never touched, so it takes up no memory. But
@@ -158,10 +162,7 @@ func (d *daemon) notify(state ...string) {
 }
 
 // run waits for something to do.
-func (d *daemon) run(ctx context.Context) error {
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
-	defer signal.Stop(signals)
+func (d *daemon) run(ctx context.Context, signals <-chan os.Signal) error {
 	var alive <-chan time.Time
 	if every := handover.Watchdog(); every > 0 {
 		tick := time.NewTicker(every)

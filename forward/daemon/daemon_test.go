@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -119,5 +120,31 @@ func TestLogOfDraining(t *testing.T) {
 	}
 	if b, err := os.ReadFile(log); err != nil || !strings.Contains(string(b), "client=") {
 		t.Errorf("the new log has %s, %v", b, err)
+	}
+}
+
+// TestEarlySignal: a signal that comes while the forwarder starts is not its end.
+func TestEarlySignal(t *testing.T) {
+	cfg, err := config.Simple("127.0.0.1:0", echo(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Listeners[0].Engine = "copy"
+	var loads atomic.Int32
+	load := func() (*config.Config, error) {
+		if loads.Add(1) == 1 {
+			return cfg, syscall.Kill(os.Getpid(), syscall.SIGHUP)
+		}
+		return cfg, nil
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- Run(ctx, Options{Load: load, Admin: filepath.Join(t.TempDir(), "admin.sock")})
+	}()
+	until(t, "it loads the configuration again", func() bool { return loads.Load() == 2 })
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
