@@ -10,7 +10,7 @@ SHELL      := bash
 # libbpf as second loader, qemu for other kernels, nginx, wrk and curl for traffic,
 # and more servers with their clients for what is forwarded.
 DEBIAN = binutils clang llvm bpftool libbpf-dev qemu-system-x86 nginx wrk curl iproute2 cpio git \
-	openssh-server openssh-client strace dbus-daemon redis-server redis-tools postgresql iperf3 systemd
+	openssh-server openssh-client strace dbus-daemon redis-server redis-tools postgresql iperf3 systemd python3
 
 # Packages whose code runs in several goroutines: tested with the race detector.
 RACE = ./load/... ./httpwatch/... ./internal/cli/... ./forward ./forward/accesslog ./forward/admin ./forward/backend ./forward/metrics ./redirect ./wake/... ./idle/... ./target ./internal/cgroup ./internal/controlsock
