@@ -39,7 +39,8 @@ const (
 type late struct {
 	slot        uint32
 	id          uint64
-	since, next time.Time // when it was seen first, and when to look at it again
+	since, next time.Time // when it was seen first, as it is now, and when to look at it again
+	leaving     bool      // it has to; if not, it is watched
 	again       bool      // it was reported while it was looked at
 	ends        [2]lateEnd
 }
@@ -162,10 +163,19 @@ func (s *Session) dismiss() int {
 // retire takes the ends of a connection out of the map, and wakes who waits for what came
 // through TCP. It tells whether there is nothing more to be done.
 func (s *Session) retire(l *late, now time.Time) bool {
-	if c, ok := s.conn(l.slot, l.id); ok && c.Leaving == 0 {
-		atomic.StoreUint32(&s.conns[l.slot].Told, 0) // what comes from now on is reported again
+	if _, ok := s.conn(l.slot, l.id); !ok {
+		return true
 	}
-	bits, err := s.look(l.slot, l.id, now.Sub(l.since) > grace)
+	// What is seen of a connection that is not leaving yet says nothing about it when it
+	// is: something may have been put on the short cut in between.
+	leaving := atomic.LoadUint32(&s.conns[l.slot].Leaving) != 0
+	switch {
+	case !leaving:
+		atomic.StoreUint32(&s.conns[l.slot].Told, 0) // what comes from now on is reported again
+	case !l.leaving:
+		l.leaving, l.since, l.ends = true, now, [2]lateEnd{}
+	}
+	bits, err := s.look(l.slot, l.id, leaving && now.Sub(l.since) > grace)
 	if err != nil {
 		return false
 	}
@@ -173,8 +183,8 @@ func (s *Session) retire(l *late, now time.Time) bool {
 	if !ok {
 		return true
 	}
-	if c.Leaving == 0 {
-		return s.spare(l, &c, bits, now)
+	if !leaving {
+		return c.Leaving == 0 && s.spare(l, &c, bits, now)
 	}
 	done := true
 	for side := kern.Client; side <= kern.Server; side++ {
@@ -212,7 +222,7 @@ func (s *Session) retireEnd(l *late, c *kern.Conn, side kern.Side, bits uint32, 
 		if err := s.kernel.Sockets.Delete(l.id<<1 | uint64(side)); err != nil && !errors.Is(err, load.ErrNoKey) {
 			return false
 		}
-		*e = lateEnd{out: true} // what it had read when it was watched says nothing now
+		e.out = true
 		s.conns[l.slot].Out[side] = 1
 		return false // what has come just before is seen next time
 	}
@@ -240,7 +250,6 @@ func (s *Session) spare(l *late, c *kern.Conn, bits uint32, now time.Time) bool 
 		read = false
 		if l.ends[side].still(c.Copied[side], now) > stuck {
 			atomic.StoreUint32(&s.conns[l.slot].Leaving, 1)
-			l.ends, l.since = [2]lateEnd{}, now
 			break
 		}
 	}
