@@ -159,8 +159,10 @@ func boot(ctx context.Context, cfg *Config, tmp, initrd string) (int, error) {
 	defer r.Close()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	// Processors that are threads of their own get stuck now and then while the kernel
+	// changes its code, which it does whenever a tracepoint is used.
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64",
-		"-accel", "tcg,thread=multi", "-cpu", "max", "-machine", "pc",
+		"-accel", "tcg,thread=single", "-cpu", "max", "-machine", "pc",
 		"-m", strconv.Itoa(cfg.MemoryMiB), "-smp", strconv.Itoa(cfg.CPUs),
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-kernel", cfg.Kernel.Image, "-initrd", initrd,
