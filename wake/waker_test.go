@@ -327,6 +327,7 @@ func TestQuit(t *testing.T) {
 		r := start(t, s, nil)
 		c := r.dial()
 		r.waits(1)
+		r.until("it is being started", func() bool { return s.starts.Load() == 1 }) // it was looked for before
 		r.finish()
 		wantsReset(t, c)
 		if s.stops.Load() == 0 {
