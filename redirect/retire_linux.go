@@ -166,12 +166,13 @@ func (s *Session) retire(l *late, now time.Time) bool {
 	if _, ok := s.conn(l.slot, l.id); !ok {
 		return true
 	}
+	shared := &s.conns[l.slot]
 	// What is seen of a connection that is not leaving yet says nothing about it when it
 	// is: something may have been put on the short cut in between.
-	leaving := atomic.LoadUint32(&s.conns[l.slot].Leaving) != 0
+	leaving := atomic.LoadUint32(&shared.Leaving) != 0
 	switch {
 	case !leaving:
-		atomic.StoreUint32(&s.conns[l.slot].Told, 0) // what comes from now on is reported again
+		atomic.StoreUint32(&shared.Told, 0) // what comes from now on is reported again
 	case !l.leaving:
 		l.leaving, l.since, l.ends = true, now, [2]lateEnd{}
 	}

@@ -3,8 +3,7 @@
 // clients are held while it starts, and then package forward forwards them. When it
 // has been idle, it is stopped again.
 //
-//	w := wake.New(wake.Options{Target: t, Ready: probe, Timeout: time.Minute})
-//	f, err := forward.New(cfg, forward.Options{Gate: w})
+//	err := wake.Run(ctx, cfg, wake.Options{Start: t, Stop: t, Probe: probe, Timeout: time.Minute, ...}, os.Stdout)
 //
 // Three parts know nothing of each other's business. The [machine] decides: it is told
 // what happens, one thing after the other, and says what is to be done; it has no

@@ -5,7 +5,7 @@ import "github.com/waggle-bpf/waggle/bpf"
 // This file takes sockets out of the map again. What is left there is left to user
 // space, which has to be told: a socket in the map hides from its process what comes
 // through TCP, if there was something on the short cut as well, or the process asks how
-// much there is to be read (see package redirect, retire.go).
+// much there is to be read (see package redirect, Session.retire).
 
 // leave decides which sockets the next segment takes out of the map.
 func (c *Conn) leave(e *End) {
