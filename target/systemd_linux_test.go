@@ -70,23 +70,13 @@ func (m *manager) job(verb, name, mode string) (dbus.ObjectPath, *dbus.Error) {
 	return path, nil
 }
 
-const busConfig = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
- <type>custom</type>
- <limit name="max_connections_per_user">64</limit><listen>unix:path=%s</listen>
- <auth>EXTERNAL</auth>
- <policy context="default">
-  <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
- </policy>
-</busconfig>`
-
 // startManager starts a bus with a manager on it.
 func startManager(t *testing.T) *manager {
 	t.Helper()
 	tool := testkit.RequireTool(t, "dbus-daemon")
 	dir := t.TempDir()
 	socket, file := filepath.Join(dir, "bus"), filepath.Join(dir, "bus.conf")
-	if err := os.WriteFile(file, fmt.Appendf(nil, busConfig, socket), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(testkit.BusConfig(socket)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(tool, "--config-file="+file, "--nofork")

@@ -100,16 +100,6 @@ func write(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-const busConfig = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
- <type>custom</type>
- <limit name="max_connections_per_user">64</limit><listen>unix:path=%s</listen>
- <auth>EXTERNAL</auth>
- <policy context="default">
-  <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
- </policy>
-</busconfig>`
-
 // startSystemd starts a systemd with these units, and makes its bus the system's.
 func startSystemd(t *testing.T, units map[string]string) {
 	t.Helper()
@@ -117,7 +107,7 @@ func startSystemd(t *testing.T, units map[string]string) {
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "bus")
 	write(t, dir, map[string]string{
-		"bus.conf":        fmt.Sprintf(busConfig, socket),
+		"bus.conf":        testkit.BusConfig(socket),
 		"default.target":  "[Unit]\nRequires=dbus.service\n",
 		"basic.target":    "[Unit]\n",
 		"sockets.target":  "[Unit]\n",
